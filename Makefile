@@ -1,0 +1,76 @@
+# Everything the project can be asked to do. "make test" is what the project is judged by.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+GO ?= go
+GOTESTFLAGS ?= -race -count=1
+FUZZTIME ?= 10s
+
+# The root module and the modules nested in it; tools/ holds no code, only the linter's version.
+MODULES := . $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
+LINT := $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+LINTFLAGS := --config=$(CURDIR)/.golangci.yml
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## check Go and Node, install Chromium and the web packages if they are missing
+	@GO=$(GO) scripts/setup.sh
+
+.PHONY: fmt
+fmt: ## format the Go code
+	for m in $(MODULES); do (cd $$m && $(LINT) fmt $(LINTFLAGS)); done
+
+.PHONY: vet
+vet: ## go vet
+	for m in $(MODULES); do (cd $$m && $(GO) vet ./...); done
+
+.PHONY: lint
+lint: ## golangci-lint, at the version in tools/go.mod
+	for m in $(MODULES); do (cd $$m && $(LINT) run $(LINTFLAGS)); done
+
+.PHONY: test
+test: setup vet lint test-go test-dist test-web ## all checks and tests
+
+.PHONY: test-go
+test-go: setup ## Go tests (GOTESTFLAGS, by default: -race -count=1)
+	@GO=$(GO) GOTESTFLAGS='$(GOTESTFLAGS)' scripts/test-go.sh $(MODULES)
+
+.PHONY: test-dist
+test-dist: setup ## check that web/dist is what its source builds
+	@scripts/check-dist.sh
+
+.PHONY: test-web
+test-web: setup bin/pabal ## types, unit tests and browser tests of the web part
+	@PABAL_BIN=$(CURDIR)/bin/pabal scripts/test-web.sh
+
+.PHONY: bin/pabal
+bin/pabal: ## build the binary
+	$(GO) build -o bin/pabal ./cmd/pabal
+
+.PHONY: web
+web: ## build web/dist
+	cd web && npm ci --no-audit --no-fund && npm run build
+
+.PHONY: bench
+bench: ## Go benchmarks
+	for m in $(MODULES); do (cd $$m && $(GO) test -run '^$$' -bench . -benchmem ./...); done
+
+.PHONY: fuzz
+fuzz: ## each fuzz target in turn, for FUZZTIME (10s)
+	@GO=$(GO) scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: soak
+soak: ## run a server under load for a long time
+	go run ./bench/soak
+
+.PHONY: clean
+clean: ## remove what was built; data and installed packages stay
+	rm -rf bin coverage coverage.*
+	find . \( -name node_modules -o -name .git \) -prune -o -type f \( -name '*.test' -o -name '*.prof' \) -exec rm -f {} +

@@ -1,0 +1,402 @@
+package pabal
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Waker is told that a tail has grown, or changed otherwise. A reader that
+// waits has one of its own (see [Signal]); a loop has one for all that it
+// reads. It must be comparable.
+type Waker interface {
+	// Wake does not block. It comes at most once until a session of the waker
+	// has found the tail's end again, and may still come once after the last of
+	// them was closed.
+	Wake(*Tail)
+}
+
+// A Tail is the end of one followed channel's log: a linked list of entries
+// that any number of readers walk without a lock. It keeps a window of the
+// latest entries, also when all have passed them. A link that leaves the window is severed,
+// so that a reader who stands there pins nothing else.
+type Tail struct {
+	channel Channel
+	hub     *Hub
+	closed  atomic.Bool // nothing follows the last link
+
+	// Guarded by the hub's mutex, which is taken before mu.
+	followers int
+	idleSince time.Time
+
+	mu      sync.Mutex
+	window  []*link // the first is only a place; the last is the end. Empty until started
+	bytes   int
+	dirty   bool // a refresh is under way: what does not link is left to it
+	again   bool // it must look once more
+	wakers  map[Waker]*arm
+	armed   []*arm
+	spare   []*arm       // the armed list before last, for reuse
+	memo    []*conflated // the latest ranges that were asked for
+	start   *start
+	cancel  context.CancelFunc
+	stopped bool
+}
+
+// A link is one entry in a tail's list. The list grows at next; severed means
+// that the link is no longer part of it.
+type link struct {
+	Entry
+	next atomic.Pointer[link]
+}
+
+var severed = new(link)
+
+func root(at Position) *link { return &link{Entry: Entry{Epoch: at.Epoch, Offset: at.Offset}} }
+
+// An arm is a waker's registration at a tail.
+type arm struct {
+	waker    Waker
+	sessions int
+	index    int // in armed, or -1
+	set      atomic.Bool
+}
+
+// start is one attempt to follow the broker's tail.
+type start struct {
+	done chan struct{}
+	err  error
+}
+
+// Channel returns the channel that t follows.
+func (t *Tail) Channel() Channel { return t.channel }
+
+// started returns the attempt that is under way or has succeeded, and begins
+// one if there is none.
+func (t *Tail) started() *start {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.start == nil {
+		s := &start{done: make(chan struct{})}
+		if !t.hub.spawn(func() { t.follow(s) }) {
+			s.err = ErrHubClosed
+			close(s.done)
+			return s
+		}
+		t.start = s
+	}
+	return t.start
+}
+
+// live reports whether the broker's tail is followed.
+func (t *Tail) live() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.window) > 0
+}
+
+func (t *Tail) follow(s *start) {
+	defer close(s.done)
+	ctx, cancel := context.WithCancel(t.hub.ctx)
+	end, err := t.hub.broker.Tail(ctx, t.channel, t.accept)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s.err = err; err != nil {
+		cancel()
+		t.start = nil
+		return
+	}
+	if t.cancel = cancel; t.stopped {
+		cancel()
+	}
+	t.window = append(t.window, root(end))
+	if !t.dirty {
+		t.refreshLocked() // what came before Tail returned, and whether the log is closed
+	}
+}
+
+// stop lets go of the broker's tail. Nobody follows t any more.
+func (t *Tail) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped = true; t.cancel != nil {
+		t.cancel()
+	}
+}
+
+func (t *Tail) last() *link { return t.window[len(t.window)-1] }
+
+// accept is what the broker calls.
+func (t *Tail) accept(e *Entry) {
+	t.mu.Lock()
+	var wake []*arm
+	switch {
+	case len(t.window) == 0 || t.dirty:
+		t.again = true
+	case e == nil:
+		t.refreshLocked()
+	case e.Epoch == t.last().Epoch && e.Offset <= t.last().Offset: // a repeat
+	case e.Epoch == t.last().Epoch && e.Prev == t.last().Offset:
+		t.linkLocked(e)
+		wake = t.takeLocked()
+	default: // a hole
+		t.refreshLocked()
+	}
+	t.mu.Unlock()
+	t.wake(wake)
+}
+
+func (t *Tail) linkLocked(e *Entry) {
+	l := &link{Entry: Entry{Channel: e.Channel, Epoch: e.Epoch, Offset: e.Offset, Prev: e.Prev, Time: e.Time, Message: e.Message}}
+	last := t.last()
+	t.window = append(t.window, l)
+	t.bytes += l.Size()
+	drop := 0
+	for n := len(t.window) - 1; n > 1 && (n > t.hub.limits.WindowEntries || t.bytes > t.hub.limits.WindowBytes); n-- {
+		t.bytes -= t.window[drop+1].Size()
+		drop++
+	}
+	last.next.Store(l)
+	for _, old := range t.window[:drop] {
+		old.next.Store(severed)
+	}
+	clear(t.window[:drop])
+	t.window = t.window[drop:]
+}
+
+// restartLocked begins the list anew at end.
+func (t *Tail) restartLocked(end Position) {
+	for _, old := range t.window {
+		old.next.Store(severed)
+	}
+	t.window = []*link{root(end)}
+	t.bytes = 0
+}
+
+func (t *Tail) takeLocked() []*arm {
+	list := t.armed
+	if len(list) == 0 {
+		return nil
+	}
+	t.armed, t.spare = t.spare[:0], nil
+	for _, a := range list {
+		a.index = -1
+		a.set.Store(false)
+	}
+	return list
+}
+
+func (t *Tail) wake(list []*arm) {
+	if len(list) == 0 {
+		return
+	}
+	for _, a := range list {
+		a.waker.Wake(t)
+	}
+	clear(list)
+	t.mu.Lock()
+	if t.spare == nil {
+		t.spare = list[:0]
+	}
+	t.mu.Unlock()
+}
+
+// refreshLocked has the log read from the tail's end on, which mends whatever
+// the broker's tail has lost.
+func (t *Tail) refreshLocked() {
+	t.dirty = t.hub.spawn(t.refresh)
+}
+
+// check has the log read from the tail's end on, unless that is under way.
+func (t *Tail) check() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.window) > 0 && !t.dirty {
+		t.refreshLocked()
+	}
+}
+
+func (t *Tail) refresh() {
+	for failures := 0; ; {
+		t.mu.Lock()
+		t.again = false
+		from := t.last().Position()
+		t.mu.Unlock()
+		page, err := t.hub.readNow(t.hub.ctx, t.channel, t.hub.query(After(from)))
+		if err != nil {
+			failures++
+			if !t.hub.pause(failures) {
+				return
+			}
+			continue
+		}
+		failures = 0
+		if t.mend(from, page) {
+			return
+		}
+	}
+}
+
+// mend puts what page holds at the end of the list. It reports whether nothing
+// is left to look for.
+func (t *Tail) mend(from Position, page Page) bool {
+	t.mu.Lock()
+	changed := t.closed.Load() != (page.Closed && !page.More)
+	if page.Lost != nil || page.Start != from {
+		t.restartLocked(page.Start)
+		changed = true
+	}
+	for _, e := range page.Entries {
+		t.linkLocked(e)
+		changed = true
+	}
+	if !page.More && page.End != t.last().Position() {
+		t.restartLocked(page.End)
+		changed = true
+	}
+	t.closed.Store(page.Closed && !page.More)
+	done := !page.More && !t.again
+	if done {
+		t.dirty = false
+	}
+	var wake []*arm
+	if changed {
+		wake = t.takeLocked()
+	}
+	t.mu.Unlock()
+	t.wake(wake)
+	return done
+}
+
+// register counts one more session of w at t.
+func (t *Tail) register(w Waker) *arm {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.wakers[w]
+	if a == nil {
+		a = &arm{waker: w, index: -1}
+		if t.wakers == nil {
+			t.wakers = map[Waker]*arm{}
+		}
+		t.wakers[w] = a
+	}
+	a.sessions++
+	return a
+}
+
+func (t *Tail) unregister(a *arm) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.sessions--; a.sessions > 0 {
+		return
+	}
+	delete(t.wakers, a.waker)
+	if a.index >= 0 {
+		moved := t.armed[len(t.armed)-1]
+		t.armed[a.index] = moved
+		moved.index = a.index
+		t.armed[len(t.armed)-1] = nil
+		t.armed = t.armed[:len(t.armed)-1]
+		a.index = -1
+	}
+}
+
+// arm has a's waker told of the next change. Whoever arms must look once more.
+func (t *Tail) arm(a *arm) {
+	if a.set.Load() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.index < 0 && a.sessions > 0 {
+		a.index = len(t.armed)
+		t.armed = append(t.armed, a)
+		a.set.Store(true)
+	}
+}
+
+// locate returns the link whose position is p. Without one, ahead says that p
+// is after the list's end, and so the tail is late.
+func (t *Tail) locate(p Position) (at *link, ahead bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.window) == 0 {
+		return nil, false
+	}
+	last := t.last()
+	if p == last.Position() {
+		return last, false
+	}
+	if p.Epoch == last.Epoch && p.Offset > last.Offset {
+		return nil, true
+	}
+	i, ok := slices.BinarySearchFunc(t.window, p.Offset, func(l *link, o Offset) int {
+		switch {
+		case l.Offset < o:
+			return -1
+		case l.Offset > o:
+			return 1
+		}
+		return 0
+	})
+	if !ok || t.window[i].Epoch != p.Epoch {
+		return nil, false
+	}
+	return t.window[i], false
+}
+
+// A conflated is a range of a tail's window with only the last entry of each key.
+type conflated struct {
+	from, to Position
+	entries  []*Entry // by offset
+	skipped  int
+}
+
+// maxMemo is how many ranges a tail remembers: readers at the end of a tail
+// stand in one of few places.
+const maxMemo = 8
+
+// conflate returns the last entry of each key of all that follow from, made
+// once for all that stand there; nil if from has left the window.
+func (t *Tail) conflate(from Position) *conflated {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	to := t.last().Position()
+	for _, c := range t.memo {
+		if c.from == from && c.to == to {
+			return c
+		}
+	}
+	i := slices.IndexFunc(t.window, func(l *link) bool { return l.Position() == from })
+	if i < 0 {
+		return nil
+	}
+	c := &conflated{from: from, to: to}
+	seen := map[string]bool{}
+	for _, l := range slices.Backward(t.window[i+1:]) {
+		if seen[l.Key] {
+			c.skipped++
+			continue
+		}
+		seen[l.Key] = true
+		c.entries = append(c.entries, &l.Entry)
+	}
+	slices.Reverse(c.entries)
+	if len(t.memo) == maxMemo {
+		t.memo = slices.Delete(t.memo, 0, 1)
+	}
+	t.memo = append(t.memo, c)
+	return c
+}
+
+// seen tells t that its log's end is, or was, at end. A tail that stands in
+// another epoch has missed that the store came back.
+func (t *Tail) seen(end Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.window) > 0 && t.last().Epoch != end.Epoch && !t.dirty {
+		t.refreshLocked()
+	}
+}
