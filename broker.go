@@ -3,7 +3,6 @@ package pabal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -122,22 +121,6 @@ func (f From) Last() (n int, ok bool) { return f.n, f.kind == fromLast || f.kind
 
 // Time returns t if f is [FromTime] t.
 func (f From) Time() (t time.Time, ok bool) { return f.time, f.kind == fromTime }
-
-func (f From) String() string {
-	switch f.kind {
-	case fromNow:
-		return "now"
-	case fromLast:
-		return fmt.Sprint(f.n)
-	case fromTime:
-		return f.time.Format(time.RFC3339Nano)
-	case fromAfter:
-		return f.at.String()
-	case fromBefore:
-		return "before " + f.at.String()
-	}
-	return "all"
-}
 
 // A Page is a part of a log, as it was at one moment.
 //

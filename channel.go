@@ -3,7 +3,6 @@ package pabal
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"strings"
 )
 
@@ -17,19 +16,19 @@ type Channel string
 // see [Limits.ChannelBytes].
 func ParseChannel(name string) (Channel, error) {
 	if name == "" {
-		return "", fmt.Errorf("the channel has no name: give one, as in /channels/chat")
+		return "", invalid("the channel has no name: give one, as in /channels/chat")
 	}
 	for i := range len(name) {
 		if c := name[i]; !channelByte(c) && (c != '$' || i > 0) {
-			return "", fmt.Errorf("channel %.80q: byte %q is not allowed (letters, digits and -_.:/ are; $ only first, for Pabal's own)", name, c)
+			return "", invalid("channel %.80q: byte %q is not allowed (letters, digits and -_.:/ are; $ only first, for Pabal's own)", name, c)
 		}
 	}
 	for segment := range strings.SplitSeq(name, "/") {
 		switch segment {
 		case "":
-			return "", fmt.Errorf("channel %.80q: a segment is empty (no / at either end, and no two in a row)", name)
+			return "", invalid("channel %.80q: a segment is empty (no / at either end, and no two in a row)", name)
 		case ".", "..":
-			return "", fmt.Errorf("channel %.80q: a segment may not be %q", name, segment)
+			return "", invalid("channel %.80q: a segment may not be %q", name, segment)
 		}
 	}
 	return Channel(name), nil

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func ParsePosition(cursor string) (Position, error) {
 }
 
 func malformed(cursor string) error {
-	return fmt.Errorf("cursor %.80q is not one that this server gives out: pass on the bytes you got, unchanged, or use since=all, now or a duration", cursor)
+	return invalid("cursor %.80q is not one that this server gives out: pass on the bytes you got, unchanged, or use since=all, now or a duration", cursor)
 }
 
 // maxVector is the most positions that a vector holds: it fits in 4 KiB of text.
@@ -78,13 +77,13 @@ type vectorPlace struct {
 // and no two alike, in whose order [Vector.Set] counts.
 func NewVector(channels []Channel) (*Vector, error) {
 	if len(channels) > maxVector {
-		return nil, fmt.Errorf("a vector cursor holds %d channels at most", maxVector)
+		return nil, invalid("a vector cursor holds %d channels at most", maxVector)
 	}
 	v := &Vector{index: make([]int, len(channels))}
 	for i, ch := range channels {
 		h := ch.hash()
 		if slices.ContainsFunc(v.places, func(p vectorPlace) bool { return p.hash == h }) {
-			return nil, fmt.Errorf("channel %q is asked for twice", ch)
+			return nil, invalid("channel %q is asked for twice", ch)
 		}
 		v.places = append(v.places, vectorPlace{hash: h, of: i})
 	}

@@ -59,6 +59,14 @@ func (e *LimitError) Error() string {
 	return text
 }
 
+// An InvalidError says what is wrong with what was given, and what to give
+// instead.
+type InvalidError struct{ Detail string }
+
+func (e *InvalidError) Error() string { return e.Detail }
+
+func invalid(format string, args ...any) error { return &InvalidError{fmt.Sprintf(format, args...)} }
+
 // check reports the first limit that p goes over.
 func (l *Limits) check(p *Publish) error {
 	if len(p.Messages) > l.BatchMessages {

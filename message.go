@@ -3,7 +3,7 @@ package pabal
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
+	"encoding/json"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,24 +19,36 @@ type Message struct {
 	Data        []byte // any bytes
 }
 
-// Check reports what is wrong with m's ID, type, key or content type, whatever
-// the limits. It does not look at Data.
+// Check reports what is wrong with m, whatever the limits: with its ID, type,
+// key or content type, or with data that its content type says is JSON. The
+// error is an *[InvalidError].
 func (m *Message) Check() error {
 	if strings.HasPrefix(m.Type, "$") {
-		return fmt.Errorf("type %.80q: a type may not begin with $, which marks Pabal's own notices", m.Type)
+		return invalid("type %.80q: a type may not begin with $, which marks Pabal's own notices", m.Type)
 	}
 	if m.Type == "error" || m.Type == "open" {
-		return fmt.Errorf("type %q: EventSource uses this name for its own events; choose another", m.Type)
+		return invalid("type %q: EventSource uses this name for its own events; choose another", m.Type)
 	}
 	for _, field := range []struct{ name, value string }{{"id", m.ID}, {"type", m.Type}, {"key", m.Key}, {"content type", m.ContentType}} {
 		if i := strings.IndexFunc(field.value, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
-			return fmt.Errorf("%s %.80q: control characters are not allowed", field.name, field.value)
+			return invalid("%s %.80q: control characters are not allowed", field.name, field.value)
 		}
 		if !utf8.ValidString(field.value) {
-			return fmt.Errorf("%s %.80q: it must be UTF-8", field.name, field.value)
+			return invalid("%s %.80q: it must be UTF-8", field.name, field.value)
 		}
 	}
+	if m.JSON() && !json.Valid(m.Data) {
+		return invalid("the content type is %.80q, but the data is no JSON; send it as text/plain, or mend it", m.ContentType)
+	}
 	return nil
+}
+
+// JSON reports whether m's data is JSON by its content type: application/json,
+// or any that ends in +json (RFC 6839).
+func (m *Message) JSON() bool {
+	media, _, _ := strings.Cut(m.ContentType, ";")
+	media = strings.ToLower(strings.TrimRight(media, " \t"))
+	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
 // A Digest tells whether two messages have the same content.

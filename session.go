@@ -2,7 +2,6 @@ package pabal
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -107,7 +106,7 @@ func (s *Session) Close() {
 // is resolved by the next [Session.CatchUp].
 func (s *Session) Subscribe(ch Channel, from From) error {
 	if slices.ContainsFunc(s.places, func(p place) bool { return p.channel == ch }) {
-		return fmt.Errorf("channel %q is subscribed to already", ch)
+		return invalid("channel %q is subscribed to already", ch)
 	}
 	if limit := s.hub.limits.ChannelsPerResponse; len(s.places) >= limit {
 		return &LimitError{Limit: "channels-per-response", Max: limit, What: "one more channel"}
@@ -386,20 +385,6 @@ func (s *Session) catchUp(ctx context.Context, p *place) error {
 		p.tail.seen(page.End)
 	}
 	return nil
-}
-
-// A Signal is the waker of one session that blocks.
-type Signal chan struct{}
-
-// NewSignal returns a signal that was not yet given.
-func NewSignal() Signal { return make(Signal, 1) }
-
-// Wake implements [Waker].
-func (s Signal) Wake(*Tail) {
-	select {
-	case s <- struct{}{}:
-	default:
-	}
 }
 
 // Batches yields what s reads, batch by batch, until every channel is closed,

@@ -8,16 +8,6 @@ import (
 	"time"
 )
 
-// A Waker is told that a tail has grown, or changed otherwise. A reader that
-// waits has one of its own (see [Signal]); a loop has one for all that it
-// reads. It must be comparable.
-type Waker interface {
-	// Wake does not block. It comes at most once until a session of the waker
-	// has found the tail's end again, and may still come once after the last of
-	// them was closed.
-	Wake(*Tail)
-}
-
 // A Tail is the end of one followed channel's log: a linked list of entries
 // that any number of readers walk without a lock. It keeps a window of the
 // latest entries, also when all have passed them. A link that leaves the window is severed,
@@ -36,9 +26,7 @@ type Tail struct {
 	bytes   int
 	dirty   bool // a refresh is under way: what does not link is left to it
 	again   bool // it must look once more
-	wakers  map[Waker]*arm
-	armed   []*arm
-	spare   []*arm       // the armed list before last, for reuse
+	wakers  wakers
 	memo    []*conflated // the latest ranges that were asked for
 	start   *start
 	cancel  context.CancelFunc
@@ -55,14 +43,6 @@ type link struct {
 var severed = new(link)
 
 func root(at Position) *link { return &link{Entry: Entry{Epoch: at.Epoch, Offset: at.Offset}} }
-
-// An arm is a waker's registration at a tail.
-type arm struct {
-	waker    Waker
-	sessions int
-	index    int // in armed, or -1
-	set      atomic.Bool
-}
 
 // start is one attempt to follow the broker's tail.
 type start struct {
@@ -140,7 +120,7 @@ func (t *Tail) accept(e *Entry) {
 	case e.Epoch == t.last().Epoch && e.Offset <= t.last().Offset: // a repeat
 	case e.Epoch == t.last().Epoch && e.Prev == t.last().Offset:
 		t.linkLocked(e)
-		wake = t.takeLocked()
+		wake = t.wakers.take()
 	default: // a hole
 		t.refreshLocked()
 	}
@@ -175,19 +155,6 @@ func (t *Tail) restartLocked(end Position) {
 	t.bytes = 0
 }
 
-func (t *Tail) takeLocked() []*arm {
-	list := t.armed
-	if len(list) == 0 {
-		return nil
-	}
-	t.armed, t.spare = t.spare[:0], nil
-	for _, a := range list {
-		a.index = -1
-		a.set.Store(false)
-	}
-	return list
-}
-
 func (t *Tail) wake(list []*arm) {
 	if len(list) == 0 {
 		return
@@ -197,8 +164,8 @@ func (t *Tail) wake(list []*arm) {
 	}
 	clear(list)
 	t.mu.Lock()
-	if t.spare == nil {
-		t.spare = list[:0]
+	if t.wakers.spare == nil {
+		t.wakers.spare = list[:0]
 	}
 	t.mu.Unlock()
 }
@@ -263,7 +230,7 @@ func (t *Tail) mend(from Position, page Page) bool {
 	}
 	var wake []*arm
 	if changed {
-		wake = t.takeLocked()
+		wake = t.wakers.take()
 	}
 	t.mu.Unlock()
 	t.wake(wake)
@@ -274,33 +241,13 @@ func (t *Tail) mend(from Position, page Page) bool {
 func (t *Tail) register(w Waker) *arm {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a := t.wakers[w]
-	if a == nil {
-		a = &arm{waker: w, index: -1}
-		if t.wakers == nil {
-			t.wakers = map[Waker]*arm{}
-		}
-		t.wakers[w] = a
-	}
-	a.sessions++
-	return a
+	return t.wakers.add(w)
 }
 
 func (t *Tail) unregister(a *arm) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a.sessions--; a.sessions > 0 {
-		return
-	}
-	delete(t.wakers, a.waker)
-	if a.index >= 0 {
-		moved := t.armed[len(t.armed)-1]
-		t.armed[a.index] = moved
-		moved.index = a.index
-		t.armed[len(t.armed)-1] = nil
-		t.armed = t.armed[:len(t.armed)-1]
-		a.index = -1
-	}
+	t.wakers.remove(a)
 }
 
 // arm has a's waker told of the next change. Whoever arms must look once more.
@@ -310,11 +257,7 @@ func (t *Tail) arm(a *arm) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a.index < 0 && a.sessions > 0 {
-		a.index = len(t.armed)
-		t.armed = append(t.armed, a)
-		a.set.Store(true)
-	}
+	t.wakers.arm(a)
 }
 
 // locate returns the link whose position is p. Without one, ahead says that p
