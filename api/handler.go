@@ -1,0 +1,92 @@
+// Package api is what backends call: publish, close, delete, and look at
+// channels, over HTTP. Reading is package transport's.
+package api
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/problem"
+)
+
+// A Handler answers POST, HEAD and DELETE on /channels/{name}, and GET on
+// /channels, the list. It must not be changed once it serves.
+type Handler struct {
+	Hub *pabal.Hub
+	Log *slog.Logger // nil: slog.Default()
+}
+
+// methods are those of a channel, reading included.
+const methods = "GET, HEAD, POST, DELETE, OPTIONS"
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := h.serve(w, r); err != nil {
+		p := problem.From(err)
+		if p.Status >= 500 && p.Status != http.StatusServiceUnavailable {
+			log := h.Log
+			if log == nil {
+				log = slog.Default()
+			}
+			log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+		problem.Write(w, p)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Path == "/channels" {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			return &problem.Problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " needs a channel: /channels/{name}"}
+		}
+		return h.list(w, r)
+	}
+	limits := h.Hub.Limits()
+	ch, err := limits.CheckChannel(strings.TrimPrefix(r.URL.Path, "/channels/"))
+	if err != nil {
+		return err
+	}
+	switch r.Method {
+	case http.MethodPost:
+		return h.publish(w, r, ch)
+	case http.MethodHead:
+		return h.head(w, r, ch)
+	case http.MethodDelete:
+		return h.remove(w, r, ch)
+	case http.MethodOptions:
+		w.Header().Set("Allow", methods)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	w.Header().Set("Allow", methods)
+	return &problem.Problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not known here; publish with POST, read with GET"}
+}
+
+// grant returns what the sender of r may do.
+func grant(r *http.Request) pabal.Grant {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return pabal.Grant{Address: host}
+}
+
+// noQuery reports parameters of r that are none of known.
+func noQuery(r *http.Request, known ...string) error {
+	for name := range r.URL.Query() {
+		if !contains(known, name) {
+			return problem.BadRequest("?%.40s= is not a parameter of %s here; these are: %s", name, r.Method, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, item := range list {
+		if item == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/problem"
+	"github.com/pabal/pabal/internal/wire"
+)
+
+// ndjson is the content type of a batch: one message a line.
+const ndjson = "application/x-ndjson"
+
+// A receipt answers a publish.
+type receipt struct {
+	Cursor    string   `json:"cursor"`            // the very bytes that readers see on the entry; of a batch, on its last
+	Cursors   []string `json:"cursors,omitempty"` // of each message of a batch
+	Duplicate bool     `json:"duplicate"`         // it had been published before
+}
+
+// publish appends the body of r to ch: the bytes as they are, or with
+// application/x-ndjson one message a line, all or none.
+func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Channel) error {
+	if err := noQuery(r, "id", "type", "key", "close"); err != nil {
+		return err
+	}
+	p, batch, err := h.read(w, r)
+	if err != nil {
+		return err
+	}
+	done, err := h.Hub.Publish(r.Context(), grant(r), ch, p)
+	if err != nil {
+		return err
+	}
+	answer := receipt{Cursor: done.End.String(), Duplicate: done.Duplicate}
+	if batch {
+		for _, at := range done.Positions {
+			answer.Cursors = append(answer.Cursors, at.String())
+		}
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pabal-Cursor", answer.Cursor)
+	_, _ = w.Write(append(body, '\n')) // a client that left learns the outcome by repeating
+	return nil
+}
+
+// read reads what r publishes. batch says that it came as NDJSON.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (p pabal.Publish, batch bool, err error) {
+	query := r.URL.Query()
+	p.BatchID = strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
+	p.Close = query.Has("close")
+	if p.If, err = condition(r.Header.Get("If-Match")); err != nil {
+		return p, false, err
+	}
+	contentType := plain(r.Header.Get("Content-Type"))
+	media, _, _ := strings.Cut(contentType, ";")
+	if strings.EqualFold(strings.TrimSpace(media), ndjson) {
+		for _, name := range []string{"id", "type", "key"} {
+			if query.Has(name) {
+				return p, true, problem.BadRequest("?%s= is for one message; in a batch each line has its own", name)
+			}
+		}
+		limits := h.Hub.Limits()
+		// Base64 and the members around the data take up to half as much again.
+		body, err := readBody(w, r, "batch-bytes", limits.BatchBytes, 2*limits.BatchBytes+limits.BatchMessages*64)
+		if err != nil {
+			return p, true, err
+		}
+		if p.Messages, err = wire.ParseMessages(body, limits.BatchMessages); err != nil {
+			return p, true, asProblem(err)
+		}
+		return p, true, nil
+	}
+	limit := h.Hub.Limits().MessageBytes
+	body, err := readBody(w, r, "max-message", limit, limit)
+	if err != nil {
+		return p, false, err
+	}
+	if len(body) > 0 || !p.Close {
+		p.Messages = []pabal.Message{{ID: query.Get("id"), Type: query.Get("type"), Key: query.Get("key"), ContentType: contentType, Data: body}}
+	}
+	return p, false, nil
+}
+
+// plain returns the content type that is kept: none for plain text in UTF-8,
+// which is what no type means, and none for what curl -d says without being told.
+func plain(contentType string) string {
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return contentType
+	}
+	charset := params["charset"]
+	utf8 := charset == "" || strings.EqualFold(charset, "utf-8")
+	if media == "application/x-www-form-urlencoded" || media == "text/plain" && utf8 && len(params) <= 1 {
+		return ""
+	}
+	return contentType
+}
+
+// condition parses If-Match: the cursor at which the log must end.
+func condition(header string) (*pabal.Position, error) {
+	if header == "" {
+		return nil, nil
+	}
+	at, err := pabal.ParsePosition(strings.Trim(header, `"`))
+	if err != nil {
+		return nil, problem.BadRequest("If-Match must be one cursor, as HEAD gives it in ETag: %v", err)
+	}
+	return &at, nil
+}
+
+// readBody reads r's body, of at most most bytes. limit and max are what an
+// error names.
+func readBody(w http.ResponseWriter, r *http.Request, limit string, maximum, most int) ([]byte, error) {
+	tooLarge := &pabal.LimitError{Limit: limit, Max: maximum, What: "the body"}
+	if r.ContentLength > int64(most) {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case err != nil:
+		return nil, problem.BadRequest("the body broke off: nothing was published")
+	}
+	return body, nil
+}
+
+func asProblem(err error) error {
+	var limit *pabal.LimitError
+	if errors.As(err, &limit) {
+		return err
+	}
+	return problem.BadRequest("%v", err)
+}

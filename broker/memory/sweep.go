@@ -1,0 +1,130 @@
+package memory
+
+import (
+	"math"
+	"time"
+)
+
+// Sweeps are at most a minute apart, and an eighth of the shortest time for
+// which anything is kept.
+const (
+	maxPause = time.Minute
+	minPause = 100 * time.Millisecond
+)
+
+// run drops what has expired, so that channels nobody uses give their memory
+// back, until the broker is closed.
+func (b *Broker) run() {
+	defer close(b.done)
+	timer := time.NewTimer(time.Duration(b.every.Load()))
+	defer timer.Stop()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case <-timer.C:
+		}
+		b.sweep(clock(), 0)
+		timer.Reset(time.Duration(b.every.Load()))
+	}
+}
+
+// sweepWithin has sweeps come so often that what is kept for d is not kept
+// much longer.
+func (b *Broker) sweepWithin(d time.Duration) {
+	pause := int64(max(minPause, d/8))
+	for {
+		now := b.every.Load()
+		if now <= pause || b.every.CompareAndSwap(now, pause) {
+			return
+		}
+	}
+}
+
+// dueAt says that something can be dropped for its age at t.
+func (b *Broker) dueAt(t time.Time) {
+	at := t.UnixNano()
+	for {
+		due := b.due.Load()
+		if due <= at || b.due.CompareAndSwap(due, at) {
+			return
+		}
+	}
+}
+
+// makeRoom forgets channels that hold nothing, some of them before their time.
+// It reports whether there may be room for another.
+func (b *Broker) makeRoom() bool {
+	now := clock()
+	if now.UnixNano() < b.due.Load() && !b.spare.Load() {
+		return false
+	}
+	want := 1 + b.config.Channels/64
+	b.spare.Store(false)
+	if b.sweep(now, want) == want {
+		b.spare.Store(true)
+	}
+	return true
+}
+
+// sweep drops what has expired, and up to evict channels that hold nothing
+// before they have. It returns how many those were.
+func (b *Broker) sweep(now time.Time, evict int) (evicted int) {
+	b.ids.sweep(now)
+	b.mu.RLock()
+	logs := make([]*log, 0, len(b.logs))
+	for _, l := range b.logs {
+		logs = append(logs, l)
+	}
+	b.mu.RUnlock()
+	b.due.Store(math.MaxInt64)
+	for _, l := range logs {
+		due, forgettable := l.sweep(now, evicted < evict)
+		switch {
+		case !forgettable:
+			b.dueAt(due)
+		case !b.forgetEmpty(l, now, evicted < evict): // it is followed, or in use just now
+			b.dueAt(now.Add(maxPause))
+		case now.Before(due):
+			evicted++
+		}
+	}
+	return evicted
+}
+
+// sweep drops what has expired. It returns when something next can be dropped
+// for its age, and whether the log itself can be now.
+func (l *log) sweep(now time.Time, evict bool) (due time.Time, forgettable bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expire(now)
+	if l.entries.len() > 0 {
+		if l.keep.Age < 0 {
+			return time.Unix(0, math.MaxInt64), false
+		}
+		return (*l.entries.at(0)).Time.Add(l.keep.Age), false
+	}
+	due = l.touched.Add(l.keep.idle())
+	return due, l.forgettable(now, evict)
+}
+
+// forgettable reports whether the log holds nothing, and has not for long, or
+// may be evicted.
+func (l *log) forgettable(now time.Time, evict bool) bool {
+	return l.empty() && (evict && !l.closed || !now.Before(l.touched.Add(l.keep.idle())))
+}
+
+// forgetEmpty forgets l if it still can be and nobody uses it just now.
+func (b *Broker) forgetEmpty(l *log, now time.Time, evict bool) bool {
+	if !l.order.TryLock() {
+		return false
+	}
+	defer l.order.Unlock()
+	l.mu.RLock()
+	can := l.forgettable(now, evict) && len(l.tails) == 0 && !l.gone
+	l.mu.RUnlock()
+	if can {
+		b.forget(l)
+	}
+	return can
+}

@@ -1,0 +1,168 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/problem"
+)
+
+// A Handler answers GET /channels/{name} and GET /channels?channel=…, by
+// whichever technique the request asks for. Its zero fields mean their
+// defaults. It must not be changed once it serves.
+type Handler struct {
+	Hub          *pabal.Hub
+	Log          *slog.Logger  // nil: slog.Default()
+	AllowOrigins []string      // of other sites whose pages may read: "https://example.com", or "*"
+	Heartbeat    time.Duration // without an entry, before a sign of life; 15 s
+	WriteTimeout time.Duration // for which a reader may take nothing; 15 s
+	RotateAfter  time.Duration // after which a response ends, for the client to come again; 1 h, give or take a tenth
+	RotateBytes  int64         // the same, by bytes; 64 MiB
+	LongPollMax  time.Duration // the longest that a long poll waits; 30 s
+	Retry        time.Duration // about how long a client waits before it comes again; 2 s
+
+	once     sync.Once
+	draining context.Context
+	drain    context.CancelCauseFunc
+	open     sync.WaitGroup
+}
+
+// Why a response ends before its channels do.
+var (
+	errDraining = errors.New("draining")
+	errRotated  = errors.New("rotated")
+	errSlow     = errors.New("the reader took nothing for the write timeout")
+)
+
+func (h *Handler) init() {
+	h.once.Do(func() {
+		h.draining, h.drain = context.WithCancelCause(context.Background())
+		set := func(d *time.Duration, value time.Duration) {
+			if *d == 0 {
+				*d = value
+			}
+		}
+		set(&h.Heartbeat, 15*time.Second)
+		set(&h.WriteTimeout, 15*time.Second)
+		set(&h.RotateAfter, time.Hour)
+		set(&h.LongPollMax, 30*time.Second)
+		set(&h.Retry, 2*time.Second)
+		if h.RotateBytes == 0 {
+			h.RotateBytes = 64 << 20
+		}
+		if h.Log == nil {
+			h.Log = slog.Default()
+		}
+	})
+}
+
+// Drain tells every reader that the server is stopping, ends its response and
+// refuses new ones. It returns when all have ended, or with ctx's error.
+func (h *Handler) Drain(ctx context.Context) error {
+	h.init()
+	h.drain(errDraining)
+	done := make(chan struct{})
+	go func() {
+		h.open.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.init()
+	h.open.Add(1)
+	defer h.open.Done()
+	q, err := h.parse(r)
+	if err == nil && h.draining.Err() != nil {
+		err = problem.Unavailable(jitter(h.Retry), "this server is stopping; connect again")
+	}
+	if err == nil {
+		err = h.checkSite(r, q)
+	}
+	if err == nil {
+		switch {
+		case q.technique.answer:
+			err = h.answer(w, r, q)
+		case q.technique == websocketTechnique:
+			err = h.websocket(w, r, q)
+		default:
+			err = h.stream(w, r, q)
+		}
+	}
+	if err != nil {
+		h.refuse(w, r, q, err)
+	}
+}
+
+// openSession opens a session that reads what q asks for, and fixes where it
+// begins.
+func (h *Handler) openSession(ctx context.Context, r *http.Request, q *request, w pabal.Waker) (*pabal.Session, error) {
+	s, err := h.Hub.Open(grant(r), w, q.options)
+	if err != nil {
+		return nil, err
+	}
+	for i, ch := range q.channels {
+		if err := s.Subscribe(ch, q.from[i]); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	if err := s.CatchUp(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// grant returns what the sender of r may do. Readers on the same machine are
+// not counted by address.
+func grant(r *http.Request) pabal.Grant {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		host = ""
+	}
+	return pabal.Grant{Address: host}
+}
+
+// refuse answers r with err, in a form that the technique's clients can read.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q *request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody is there to read it
+	}
+	p := problem.From(err)
+	if p.Status >= 500 && p.Status != http.StatusServiceUnavailable {
+		h.Log.Error("request failed", "path", r.URL.Path, "error", err)
+	}
+	passing := p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests
+	if passing && p.RetryAfter == 0 {
+		p.RetryAfter = h.Retry
+	}
+	switch {
+	case q.technique == sse && passing:
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = w.Write(appendRetry(nil, jitter(max(h.Retry, p.RetryAfter))))
+	case q.technique == jsonp && q.callback != "":
+		writeJSONPProblem(w, q.callback, p)
+	case q.technique == iframe && q.callback != "":
+		writeIframeProblem(w, q.callback, p)
+	default:
+		problem.Write(w, p)
+	}
+}

@@ -1,0 +1,43 @@
+package transport
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/pabal/pabal/internal/problem"
+)
+
+// checkSite refuses pages of other sites where the browser would let them
+// read, and CORS has no say: scripts, frames, images and WebSocket.
+func (h *Handler) checkSite(r *http.Request, q *request) error {
+	switch q.technique {
+	case websocketTechnique:
+		if origin := r.Header.Get("Origin"); origin != "" && !sameHost(origin, r.Host) && !h.allows(origin) {
+			return problem.Forbidden("the page's origin %.100s may not open a WebSocket here; allow it with --allow-origin", origin)
+		}
+	case jsonp, iframe, multipart, page:
+		if r.Header.Get("Sec-Fetch-Site") != "cross-site" || r.Header.Get("Sec-Fetch-Mode") == "cors" {
+			return nil // CORS decides, or it is no other site's page
+		}
+		if r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" {
+			return nil // a link was followed
+		}
+		referer, err := url.Parse(r.Header.Get("Referer"))
+		if err != nil || !h.allows(referer.Scheme+"://"+referer.Host) {
+			return problem.Forbidden("a page of another site may not read by %s here; allow its origin with --allow-origin, or use sse with CORS", q.technique.name)
+		}
+	}
+	return nil
+}
+
+func (h *Handler) allows(origin string) bool {
+	return slices.Contains(h.AllowOrigins, "*") ||
+		slices.ContainsFunc(h.AllowOrigins, func(allowed string) bool { return strings.EqualFold(allowed, origin) })
+}
+
+func sameHost(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, host)
+}

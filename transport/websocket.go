@@ -1,0 +1,295 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/problem"
+	"github.com/pabal/pabal/internal/websocket"
+)
+
+// subprotocol is spoken on a WebSocket that asks for it. Without one the
+// WebSocket is raw.
+const subprotocol = "pabal.v1"
+
+// A wsConn is one WebSocket. Its session and all its writes belong to one
+// goroutine; another reads frames, and does what they ask, one at a time.
+type wsConn struct {
+	handler *Handler
+	request *http.Request
+	q       *request
+	conn    net.Conn
+	session *pabal.Session
+	signal  pabal.Signal
+	form    *wsForm
+	deflate func(size int) bool
+	grant   pabal.Grant
+
+	frames chan []byte                // control frames and replies to be written, in order
+	tasks  chan func(context.Context) // what is to be done with the session
+	ended  chan wsEnd                 // why the reader stopped: once
+	echoes chan struct{}              // the writer has moved on (raw)
+
+	buf []byte
+}
+
+// wsEnd is why a WebSocket ends, and what its close frame says.
+type wsEnd struct {
+	code   websocket.Code
+	reason string
+	last   pabal.Position // what a raw client published last: it hears that before the close
+	gone   bool           // nobody is there to read a close frame
+}
+
+// Close codes of Pabal's own. The reason is the cursor from which to go on.
+const (
+	closeGap   websocket.Code = 4000
+	closeReset websocket.Code = 4001
+)
+
+func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) error {
+	if !headerHas(r.Header, "Upgrade", "websocket") {
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		return &problem.Problem{Status: http.StatusUpgradeRequired, Title: "Upgrade Required", Detail: "?via=websocket is for WebSocket clients: connect to ws://…, or use another technique"}
+	}
+	hs, err := websocket.Negotiate(r, websocket.Config{Subprotocols: []string{subprotocol}, Deflate: true})
+	if err != nil {
+		return handshakeProblem(w, err)
+	}
+	if len(q.channels) != 1 && hs.Subprotocol == "" {
+		return problem.BadRequest("a WebSocket without the subprotocol %s is of one channel: ws://…/channels/{name}", subprotocol)
+	}
+	signal := pabal.NewSignal()
+	s, err := h.openSession(r.Context(), r, q, signal)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return problem.BadRequest("a WebSocket needs HTTP/1.1 here")
+	}
+	defer conn.Close()
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	c := &wsConn{
+		handler: h, request: r, q: q, conn: conn, session: s, signal: signal, grant: grant(r),
+		frames: make(chan []byte, 16), tasks: make(chan func(context.Context)), ended: make(chan wsEnd, 1), echoes: make(chan struct{}, 1),
+		form: formOf(hs, q), deflate: hs.MayCompress,
+	}
+	c.buf = hs.AppendResponse(nil, w.Header())
+	c.run(append([]byte(nil), early...), hs)
+	return nil
+}
+
+func handshakeProblem(w http.ResponseWriter, err error) error {
+	var refused *websocket.HandshakeError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	for name, values := range refused.Header {
+		w.Header()[name] = values
+	}
+	return &problem.Problem{Status: refused.Status, Title: http.StatusText(refused.Status), Detail: refused.Message}
+}
+
+// run serves c until it ends, then closes the connection in good order.
+func (c *wsConn) run(early []byte, hs websocket.Handshake) {
+	// The request's context ends with the handler's return; a hijacked
+	// connection has nobody else to watch it.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.request.Context()))
+	reading := make(chan struct{})
+	go func() {
+		defer close(reading)
+		reader := &wsReader{c: c, parser: websocket.Parser{MaxMessage: c.handler.Hub.Limits().MessageBytes, Deflate: hs.Deflate}}
+		c.ended <- reader.run(ctx, early)
+	}()
+	end := c.write(ctx)
+	cancel()
+	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // the reader looks at ctx after it has set its own
+	<-reading
+	if !end.gone {
+		c.buf = websocket.AppendClose(c.buf, end.code, end.reason)
+		if c.flush() == nil {
+			c.linger()
+		}
+	}
+}
+
+// lingerBytes and lingerTime bound what is read after the close frame.
+const (
+	lingerBytes = 64 << 20
+	lingerTime  = 2 * time.Second
+)
+
+// linger lets the client take the close frame: a socket that is closed while
+// bytes of the client lie unread is reset, and what was sent is lost.
+func (c *wsConn) linger() {
+	half, ok := c.conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.conn.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.conn, lingerBytes))
+}
+
+// write writes what the session yields, and what the reader asks for, until
+// the WebSocket ends.
+func (c *wsConn) write(ctx context.Context) wsEnd {
+	if c.form.open != nil {
+		c.buf = c.form.open(c.buf, c)
+	}
+	ping := time.NewTicker(c.handler.Heartbeat)
+	defer ping.Stop()
+	var b pabal.Batch
+	for {
+		state := c.session.Step(&b, 256)
+		end, ended := c.encode(&b)
+		c.takeFrames()
+		if err := c.flush(); err != nil {
+			return wsEnd{gone: true}
+		}
+		select {
+		case c.echoes <- struct{}{}:
+		default:
+		}
+		if ended {
+			return end
+		}
+		switch state {
+		case pabal.More:
+			continue
+		case pabal.Behind:
+			if err := c.session.CatchUp(ctx); err != nil {
+				c.handler.Log.Warn("reader closed", "path", c.request.URL.Path, "client", c.request.RemoteAddr, "reason", err)
+				return wsEnd{code: 1013, reason: "unavailable"}
+			}
+			continue
+		case pabal.Done:
+			if c.form == &rawForm || c.form == &rawEntryForm {
+				return wsEnd{code: 1000, reason: "closed"}
+			}
+		}
+		if end, ended := c.wait(ctx, ping.C); ended {
+			return end
+		}
+	}
+}
+
+// wait waits until there is something to do, and does what is no reading.
+func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time) (wsEnd, bool) {
+	var due <-chan time.Time
+	var signal <-chan struct{} = c.signal
+	if rest := time.Until(c.session.Due()); rest > 0 {
+		due, signal = time.After(rest), nil
+	}
+	select {
+	case <-signal:
+	case <-due:
+	case frame := <-c.frames:
+		c.buf = append(c.buf, frame...)
+	case task := <-c.tasks:
+		task(ctx)
+	case <-ping:
+		c.buf = websocket.AppendFrame(c.buf, websocket.OpPing, nil)
+		c.buf = append(c.buf, c.form.beat...)
+	case end := <-c.ended:
+		c.takeFrames()
+		return c.hear(ctx, end), true
+	case <-c.handler.draining.Done():
+		for i, ch := range c.channels() {
+			if c.form.notice != nil {
+				c.buf = c.form.notice(c.buf, c, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: ch, Cursor: c.session.Position(i), Reason: "draining"})
+			}
+		}
+		return wsEnd{code: 1001, reason: "draining"}, true
+	}
+	return wsEnd{}, false
+}
+
+// hear lets a raw client that closes hear all that it published.
+func (c *wsConn) hear(ctx context.Context, end wsEnd) wsEnd {
+	if end.gone || end.last == (pabal.Position{}) {
+		return end
+	}
+	timeout := time.NewTimer(c.handler.WriteTimeout)
+	defer timeout.Stop()
+	var b pabal.Batch
+	for c.session.Position(0).Epoch == end.last.Epoch && c.session.Position(0).Offset < end.last.Offset {
+		state := c.session.Step(&b, 256)
+		if _, ended := c.encode(&b); ended || state == pabal.Done {
+			return end
+		}
+		if c.flush() != nil {
+			return wsEnd{gone: true}
+		}
+		if state == pabal.Behind && c.session.CatchUp(ctx) != nil {
+			return end
+		}
+		if state == pabal.Caught && c.session.Position(0).Offset < end.last.Offset {
+			select {
+			case <-c.signal:
+			case <-timeout.C:
+				return end
+			}
+		}
+	}
+	return end
+}
+
+// channels returns what the session reads, in its order.
+func (c *wsConn) channels() []pabal.Channel { return c.q.channels }
+
+// takeFrames moves what the reader wants written to the buffer.
+func (c *wsConn) takeFrames() {
+	for {
+		select {
+		case frame := <-c.frames:
+			c.buf = append(c.buf, frame...)
+		default:
+			return
+		}
+	}
+}
+
+// encode writes b down. A raw WebSocket cannot carry a notice: one that
+// matters ends it.
+func (c *wsConn) encode(b *pabal.Batch) (wsEnd, bool) {
+	for _, item := range b.Items {
+		switch {
+		case item.Entry != nil:
+			c.buf = append(c.buf, c.form.frame(item.Entry, c.deflate)...)
+			if len(c.buf) >= writeBytes && c.flush() != nil {
+				return wsEnd{gone: true}, true
+			}
+		case c.form.notice != nil:
+			c.buf = c.form.notice(c.buf, c, item.Notice)
+		case item.Notice.Kind == pabal.NoticeGap:
+			return wsEnd{code: closeGap, reason: item.Notice.Cursor.String()}, true
+		case item.Notice.Kind == pabal.NoticeReset:
+			return wsEnd{code: closeReset, reason: item.Notice.Cursor.String()}, true
+		}
+	}
+	return wsEnd{}, false
+}
+
+func (c *wsConn) flush() error {
+	if len(c.buf) == 0 {
+		return nil
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(c.handler.WriteTimeout + time.Duration(len(c.buf)>>20)*time.Second))
+	_, err := c.conn.Write(c.buf)
+	if c.buf = c.buf[:0]; cap(c.buf) > 2*writeBytes {
+		c.buf = nil
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		c.handler.Log.Info("reader closed", "path", c.request.URL.Path, "client", c.request.RemoteAddr, "reason", errSlow)
+	}
+	return err
+}
