@@ -1,0 +1,184 @@
+// Package web is the pages of Pabal: the first page and the monitor. They are built by Vite from the sources in this
+// folder (npm ci && npm run build); the result, dist, is committed, so that a build with Go alone has them.
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed all:dist
+var dist embed.FS
+
+// policy lets a page use what came from this server and nothing else: no inline script, no other host. Under 'self'
+// fall the WebSocket of this origin, the scripts of JSONP and the frames of the iframe lane, whose responses have
+// policies of their own.
+const policy = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// pages names the file in dist behind each address of a page.
+var pages = map[string]string{
+	"/":             "index.html",
+	"/demo/monitor": "demo/monitor/index.html",
+	"/favicon.svg":  "favicon.svg",
+	"/favicon.ico":  "favicon.svg", // what a browser asks for where there is no page to name another: a channel's answer
+}
+
+const missingPage = "404.html"
+
+// contentTypes has every kind of file that the build makes. The operating system's table is not asked: it differs.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+type file struct {
+	name        string
+	contentType string
+	etag        string
+	data        []byte
+}
+
+type site struct {
+	files   map[string]file // by address
+	missing file
+}
+
+// Handler serves the pages of Pabal at / and /demo/monitor, and what they need below /assets/. Whatever else it is asked
+// for is answered with 404 and a page, or for programs a problem object, that says where things are.
+func Handler() http.Handler {
+	s, err := newSite(dist)
+	if err != nil {
+		panic("web: the embedded pages are damaged, build them anew with npm run build: " + err.Error())
+	}
+	return s
+}
+
+func newSite(built fs.FS) (*site, error) {
+	s := &site{files: map[string]file{}}
+	var err error
+	for address, name := range pages {
+		if s.files[address], err = readFile(built, name); err != nil {
+			return nil, err
+		}
+	}
+	if s.missing, err = readFile(built, missingPage); err != nil {
+		return nil, err
+	}
+	assets, err := fs.ReadDir(built, "dist/assets")
+	if err != nil {
+		return nil, err
+	}
+	for _, asset := range assets {
+		name := path.Join("assets", asset.Name())
+		if s.files["/"+name], err = readFile(built, name); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func readFile(built fs.FS, name string) (file, error) {
+	data, err := fs.ReadFile(built, path.Join("dist", name))
+	if err != nil {
+		return file{}, err
+	}
+	contentType, known := contentTypes[path.Ext(name)]
+	if !known {
+		return file{}, fmt.Errorf("%s: no Content-Type is known for its ending", name)
+	}
+	sum := sha256.Sum256(data)
+	return file{name: name, contentType: contentType, etag: `"` + hex.EncodeToString(sum[:12]) + `"`, data: data}, nil
+}
+
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	address := r.URL.Path
+	f, found := s.files[address]
+	if !found {
+		s.serveElsewhere(w, r)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		problem(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is a page: GET and HEAD read it. To publish, POST to /channels/{name}.", address))
+		return
+	}
+	header := w.Header()
+	setCommon(header, f)
+	header.Set("ETag", f.etag)
+	if strings.HasPrefix(address, "/assets/") {
+		header.Set("Cache-Control", "public, max-age=31536000, immutable") // the name has a hash of the content
+	} else {
+		header.Set("Cache-Control", "no-cache")
+	}
+	// ServeContent answers conditions, ranges and HEAD.
+	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.data))
+}
+
+// serveElsewhere answers an address that is none of a page: with a redirect if only a slash is too many, else with 404.
+func (s *site) serveElsewhere(w http.ResponseWriter, r *http.Request) {
+	address := r.URL.Path
+	if trimmed := strings.TrimRight(address, "/"); trimmed != address {
+		if _, isPage := pages[trimmed]; isPage {
+			target := trimmed
+			if r.URL.RawQuery != "" {
+				target += "?" + r.URL.RawQuery
+			}
+			http.Redirect(w, r, target, http.StatusPermanentRedirect)
+			return
+		}
+	}
+	header := w.Header()
+	header.Set("Vary", "Accept")
+	header.Set("Cache-Control", "no-store")
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		problem(w, r, http.StatusNotFound, fmt.Sprintf("There is nothing at %q. Pages are / and /demo/monitor; a channel is read with "+
+			"GET /channels/{name}, and published to with POST.", address))
+		return
+	}
+	setCommon(header, s.missing)
+	header.Set("Content-Length", strconv.Itoa(len(s.missing.data)))
+	w.WriteHeader(http.StatusNotFound)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(s.missing.data)
+	}
+}
+
+func setCommon(header http.Header, f file) {
+	header.Set("Content-Type", f.contentType)
+	header.Set("Content-Security-Policy", policy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "same-origin")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// problem answers a program with an error as RFC 9457 has it.
+func problem(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	body, err := json.Marshal(map[string]any{
+		"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": detail,
+	})
+	if err != nil {
+		http.Error(w, detail, status)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Length", strconv.Itoa(len(body)+1))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(append(body, '\n'))
+	}
+}
