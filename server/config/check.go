@@ -1,0 +1,91 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// defaultOpen is said of a value that follows from --open.
+const defaultOpen = "default with --open on other than loopback"
+
+// settle gives the defaults that hang on other settings.
+func (c *Config) settle(from Provenance) {
+	if c.Access.Open && !c.loopback() && from["host-metrics"] == "default" {
+		c.Log.HostMetrics = false
+		from["host-metrics"] = defaultOpen
+	}
+}
+
+// check says what in c does not go together, or cannot work.
+func (c *Config) check(from Provenance) error {
+	var wrong []error
+	fail := func(name, format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("%s (%s): %w", name, from[name], fmt.Errorf(format, args...)))
+	}
+	if len(c.Serving.Listen) == 0 {
+		fail("listen", "there is no address; give one, as in 127.0.0.1:8080")
+	}
+	for _, address := range c.Serving.Listen {
+		if err := checkAddress(address); err != nil {
+			fail("listen", "%w", err)
+		} else if !Loopback(address) && !c.Access.Open {
+			fail("listen", "%s is not a loopback address, and anyone who reaches it may read and write: "+
+				"listen on 127.0.0.1 and put a proxy before it, or say --open if that is what you want", address)
+		}
+	}
+	if c.Serving.TLSCert != "" && c.Serving.TLSKey == "" {
+		fail("tls-cert", "a certificate without its key; give --tls-key too")
+	}
+	if c.Serving.TLSKey != "" && c.Serving.TLSCert == "" {
+		fail("tls-key", "a key without its certificate; give --tls-cert too")
+	}
+	if len(c.Access.AllowOrigin) > 1 && slices.Contains(c.Access.AllowOrigin, "*") {
+		fail("allow-origin", "* stands for any origin, without credentials, so the others would mean nothing; name either * or each")
+	}
+	if m := c.Messages; m.BatchBytes != 0 && m.BatchBytes < m.MaxMessage {
+		fail("batch-bytes", "%v is less than max-message, %v, so that some messages could not be published; raise one or lower the other",
+			m.BatchBytes, m.MaxMessage)
+	}
+	if n := c.Readers.ChannelsPerResponse; n > 100 {
+		fail("channels-per-response", "%d is too many, as a cursor holds 100; ask for more channels in several responses", n)
+	}
+	return errors.Join(wrong...)
+}
+
+func checkAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is not an address; write host:port, as in 127.0.0.1:8080", address)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return fmt.Errorf("%q: the port is a number up to 65535, or 0 for any that is free", address)
+	}
+	if strings.ContainsAny(host, " /") {
+		return fmt.Errorf("%q: the host is a name or an address, without scheme or path", address)
+	}
+	return nil
+}
+
+// loopback reports whether only this machine reaches c.
+func (c *Config) loopback() bool {
+	return !slices.ContainsFunc(c.Serving.Listen, func(a string) bool { return !Loopback(a) })
+}
+
+// Loopback reports whether only this machine reaches address, which is
+// host:port. A name other than localhost is not looked up and does not count.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if name := strings.ToLower(host); name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

@@ -1,0 +1,109 @@
+// Package config says how a node of Pabal is to run, and reads that from its
+// defaults, a YAML file, the environment and the command line: what comes
+// later wins.
+//
+// A setting has one name everywhere. The field MaxMessage is max-message in
+// the file, PABAL_MAX_MESSAGE in the environment and --max-message on the
+// command line. Its tags are its documentation:
+//
+//	name     what it is called
+//	default  what it is if nothing else says; none means empty, 0 or false
+//	zero     what 0 means; without it 0 is refused, as what is negative always is
+//	enum     which words it may be
+//	help     what it does
+//
+// Whatever is misspelt or of the wrong type is an error that says where it
+// stands and what to do: nothing is ever ignored.
+package config
+
+import "time"
+
+// Config is how a node runs. [Load] makes one that is checked; its zero value
+// is not of use, [Default] is.
+type Config struct {
+	Serving  Serving  `embed:"" group:"Where it listens"`
+	Access   Access   `embed:"" group:"Who may use it"`
+	Delivery Delivery `embed:"" group:"How it delivers"`
+	Messages Messages `embed:"" group:"Limits on what is published"`
+	Readers  Readers  `embed:"" group:"Limits on who reads"`
+	Keep     Keep     `embed:"" group:"What is kept"`
+	Log      Log      `embed:"" group:"What it says of itself"`
+}
+
+// Serving is where a node listens, and how it ends.
+type Serving struct {
+	Listen  []string      `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Addresses to listen on; port 0 lets the system choose one. Other than loopback needs --open."`
+	TLSCert string        `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; serves HTTPS. A changed file is taken up by itself, and at SIGHUP."`
+	TLSKey  string        `name:"tls-key" placeholder:"FILE" help:"Private key in PEM, of the certificate."`
+	Drain   time.Duration `name:"drain" default:"10s" zero:"ends at once" help:"How long readers have to leave after SIGTERM."`
+}
+
+// Access is who may use a node.
+type Access struct {
+	Open           bool     `name:"open" help:"Let anyone who reaches this node read and write, on addresses other than loopback too."`
+	AllowOrigin    []Origin `name:"allow-origin" placeholder:"ORIGIN" help:"Origins whose pages may read and publish, as https://example.com; * is any, without credentials."`
+	TrustedProxies []Prefix `name:"trusted-proxies" placeholder:"CIDR" help:"Proxies whose Forwarded or X-Forwarded-For is believed."`
+	RequestRate    int      `name:"request-rate" default:"1000" zero:"no limit" help:"Requests a second from one client address, with bursts of twice that; not counted on loopback."`
+}
+
+// Delivery is how entries go out.
+type Delivery struct {
+	Heartbeat    time.Duration `name:"heartbeat" default:"15s" help:"How often a stream without entries sends a sign of life."`
+	WriteTimeout time.Duration `name:"write-timeout" default:"15s" help:"How long a reader may take nothing before it is closed."`
+	RotateAfter  time.Duration `name:"rotate-after" default:"1h" zero:"never" help:"After how long a stream is ended so that its client begins a new one, give or take a tenth."`
+	RotateBytes  Size          `name:"rotate-bytes" default:"64MiB" zero:"never" help:"After how many bytes a stream is ended so that its client begins a new one."`
+	LongPollMax  time.Duration `name:"long-poll-max" default:"30s" help:"How long a long poll may ask to wait."`
+}
+
+// Messages bounds what is published.
+type Messages struct {
+	MaxMessage    Size `name:"max-message" default:"1MiB" help:"Bytes of one message's data."`
+	FieldBytes    Size `name:"field-bytes" default:"256" help:"Bytes of an ID, a type, a key or a content type."`
+	BatchMessages int  `name:"batch-messages" default:"1000" help:"Messages of one publish."`
+	BatchBytes    Size `name:"batch-bytes" default:"0" zero:"1MiB, or max-message if that is more" help:"Bytes of one publish, and of one answer or write."`
+	ChannelBytes  Size `name:"channel-bytes" default:"255" help:"Bytes of a channel's name."`
+}
+
+// Readers bounds who reads, and what a node holds for them.
+type Readers struct {
+	Sessions            int           `name:"sessions" default:"100000" help:"Readers on this node."`
+	SessionsPerAddress  int           `name:"sessions-per-address" default:"1000" zero:"no limit" help:"Readers from one client address; not counted on loopback."`
+	Channels            int           `name:"channels" default:"100000" help:"Channels that this node follows."`
+	ChannelsPerResponse int           `name:"channels-per-response" default:"100" help:"Channels that one response reads, 100 at most."`
+	WindowEntries       int           `name:"window-entries" default:"1000" help:"Newest entries of a followed channel that readers share in memory."`
+	WindowBytes         Size          `name:"window-bytes" default:"4MiB" help:"Bytes of these entries."`
+	Reads               int           `name:"reads" default:"64" help:"Reads of the broker at once, for those behind the window."`
+	TailCheck           time.Duration `name:"tail-check" default:"5s" help:"How often a followed channel is compared with the end of its log, where the broker may lose its news."`
+	TailLinger          time.Duration `name:"tail-linger" default:"30s" help:"How long a channel stays followed after its last reader."`
+}
+
+// Keep is the broker, and what it keeps.
+type Keep struct {
+	Broker      string        `name:"broker" default:"memory" enum:"memory" help:"What keeps the logs: memory."`
+	Keep        string        `name:"keep" default:"all" enum:"all,latest" help:"all keeps entries up to the limits below; latest keeps each key's last entry besides."`
+	KeepEntries int           `name:"keep-entries" default:"10000" zero:"no limit" help:"Entries kept of a channel."`
+	KeepBytes   Size          `name:"keep-bytes" default:"16MiB" zero:"no limit" help:"Bytes kept of a channel; its last entry is kept whatever its size."`
+	KeepAge     time.Duration `name:"keep-age" default:"24h" zero:"no limit" help:"Age up to which entries are kept."`
+	KeepKeys    int           `name:"keep-keys" default:"10000" help:"Keys of a channel whose last entry is kept, with keep latest."`
+	IDWindow    time.Duration `name:"id-window" default:"10m" help:"How long a repeated message ID is known."`
+	IDs         int           `name:"ids" default:"100000" help:"How many message IDs are known."`
+	MemoryBytes Size          `name:"memory-bytes" default:"1GiB" help:"Bytes that the memory broker keeps of all channels; then it drops the channel longest unused."`
+}
+
+// Log is what a node says of itself.
+type Log struct {
+	HostMetrics bool   `name:"host-metrics" default:"true" help:"Publish this host's CPU, memory, load, network and disk to $host/…, twice a second. Off with --open on other than loopback unless asked for."`
+	Level       string `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
+	Format      string `name:"log-format" default:"text" enum:"text,json" help:"How log lines look: text or json."`
+}
+
+// Default returns the configuration of a node that nobody has configured.
+func Default() Config {
+	var c Config
+	for _, s := range Settings() {
+		if err := s.set(&c, s.defaults()); err != nil {
+			panic(err) // a tag in this file is wrong; its test says so too
+		}
+	}
+	return c
+}

@@ -1,0 +1,190 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/v2"
+)
+
+// Sources are what [Load] reads beside the defaults, the later over the
+// earlier.
+type Sources struct {
+	File   string         // a YAML file; empty means the one that PABAL_CONFIG names, if it does
+	Env    []string       // as of os.Environ
+	Others []string       // variables that begin with PABAL_ and belong to somebody else
+	Flags  map[string]any // by the setting's name: a value of its field's type
+}
+
+// Provenance says where the value of each setting came from, by its name:
+// "default", a file with line and column, a variable, or a flag.
+type Provenance map[string]string
+
+// Load returns the configuration that s amounts to, checked, and where each of
+// its values came from. The error lists all that is wrong, a line each.
+func Load(s Sources) (Config, Provenance, error) {
+	l := loader{from: make(Provenance), values: koanf.New(".")}
+	for _, setting := range Settings() {
+		l.take(setting, setting.defaults(), "default")
+	}
+	l.push()
+	file := s.File
+	if file == "" {
+		file = lookup(s.Env, fileEnv)
+	}
+	if file != "" {
+		l.file(file)
+		l.push()
+	}
+	l.environment(s.Env, s.Others)
+	l.push()
+	l.flags(s.Flags)
+	l.push()
+	c, err := l.config()
+	return c, l.from, err
+}
+
+// fileEnv names the configuration file, as --config does.
+const fileEnv = "PABAL_CONFIG"
+
+// loader collects layer on layer.
+type loader struct {
+	from   Provenance
+	values *koanf.Koanf
+	layer  layer
+	wrong  []error
+}
+
+// A layer has the texts of some settings, by name. It is a koanf.Provider.
+type layer map[string]any
+
+func (l layer) Read() (map[string]any, error) { return l, nil }
+func (l layer) ReadBytes() ([]byte, error)    { return nil, errors.New("a layer is not bytes") }
+
+// take notes that at says texts for s, or what is wrong with that.
+func (l *loader) take(s Setting, texts []string, at string) {
+	if _, err := s.parse(texts); err != nil {
+		l.fail(at, "%s: %w", s.Name, err)
+		return
+	}
+	if l.layer == nil {
+		l.layer = make(layer)
+	}
+	l.layer[s.Name] = texts
+	l.from[s.Name] = at
+}
+
+func (l *loader) fail(at, format string, args ...any) {
+	l.wrong = append(l.wrong, fmt.Errorf("%s: %w", at, fmt.Errorf(format, args...)))
+}
+
+// push puts the layer on those before it.
+func (l *loader) push() {
+	if err := l.values.Load(l.layer, nil); err != nil {
+		l.wrong = append(l.wrong, err)
+	}
+	l.layer = nil
+}
+
+func (l *loader) file(name string) {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		l.wrong = append(l.wrong, fmt.Errorf("the configuration file cannot be read: %w", err))
+		return
+	}
+	entries, wrong := readYAML(name, content)
+	l.wrong = append(l.wrong, wrong...)
+	for _, e := range entries {
+		s, ok := find(e.key)
+		switch {
+		case !ok:
+			l.fail(e.at, "there is no setting %q%s", e.key, suggest(e.key, names(func(s Setting) string { return s.Name })))
+		case e.list && !s.List():
+			l.fail(e.valueAt, "%s: one value is expected, not a list", s.Name)
+		case s.List() && !e.list:
+			l.take(s, split(e.texts[0]), e.valueAt)
+		default:
+			l.take(s, e.texts, e.valueAt)
+		}
+	}
+}
+
+// linked matches what Kubernetes sets where a service has the name pabal.
+var linked = regexp.MustCompile(`^PABAL_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+func (l *loader) environment(env, others []string) {
+	for _, pair := range slices.Sorted(slices.Values(env)) {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "PABAL_") || name == fileEnv || linked.MatchString(name) || slices.Contains(others, name) {
+			continue
+		}
+		variables := names(func(s Setting) string { return s.Env })
+		i := slices.Index(variables, name)
+		if i < 0 {
+			l.fail(name, "there is no setting of this name%s", suggest(name, append(variables, fileEnv)))
+			continue
+		}
+		texts := []string{value}
+		if s := Settings()[i]; s.List() {
+			texts = split(value)
+		}
+		l.take(Settings()[i], texts, name)
+	}
+}
+
+func (l *loader) flags(flags map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		s, ok := find(name)
+		if !ok {
+			l.fail("--"+name, "there is no such setting")
+			continue
+		}
+		l.take(s, text(reflect.ValueOf(flags[name])), "--"+name)
+	}
+}
+
+// config makes a Config of all layers.
+func (l *loader) config() (c Config, err error) {
+	if len(l.wrong) > 0 {
+		return Config{}, errors.Join(l.wrong...)
+	}
+	for _, s := range Settings() {
+		if err := s.set(&c, l.values.Strings(s.Name)); err != nil {
+			return Config{}, fmt.Errorf("%s: %s: %w", l.from[s.Name], s.Name, err)
+		}
+	}
+	c.settle(l.from)
+	return c, c.check(l.from)
+}
+
+func names(of func(Setting) string) (all []string) {
+	for _, s := range Settings() {
+		all = append(all, of(s))
+	}
+	return all
+}
+
+// split divides a list that is written as one text.
+func split(list string) (texts []string) {
+	for t := range strings.SplitSeq(list, ",") {
+		if t = strings.TrimSpace(t); t != "" {
+			texts = append(texts, t)
+		}
+	}
+	return texts
+}
+
+func lookup(env []string, name string) string {
+	for _, pair := range env {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

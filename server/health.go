@@ -1,0 +1,29 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/pabal/pabal/internal/problem"
+)
+
+// health answers /health: 200 while the server serves, 503 once it drains.
+type health struct{ draining atomic.Bool }
+
+func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		problem.Write(w, &problem.Problem{Status: http.StatusMethodNotAllowed, Detail: "/health is read with GET or HEAD"})
+		return
+	}
+	status, word := http.StatusOK, "ok"
+	if h.draining.Load() {
+		status, word = http.StatusServiceUnavailable, "draining"
+		w.Header().Set("Retry-After", "5")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": word}) // to HEAD, net/http sends no body
+}

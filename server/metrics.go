@@ -1,0 +1,43 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/pabal/pabal"
+)
+
+// hubMetrics are the metrics of a hub, read from it when they are asked for.
+type hubMetrics struct {
+	stats func() pabal.Stats
+}
+
+var (
+	readersMetric   = prometheus.NewDesc("pabal_readers", "Readers on this node, now.", nil, nil)
+	channelsMetric  = prometheus.NewDesc("pabal_channels", "Channels that this node follows, now.", nil, nil)
+	publishedMetric = prometheus.NewDesc("pabal_published_total", "Messages published through this node.", nil, nil)
+	deliveredMetric = prometheus.NewDesc("pabal_delivered_total", "Entries given to readers of this node.", nil, nil)
+)
+
+func (m hubMetrics) Describe(descs chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, descs) }
+
+func (m hubMetrics) Collect(metrics chan<- prometheus.Metric) {
+	s := m.stats()
+	metrics <- prometheus.MustNewConstMetric(readersMetric, prometheus.GaugeValue, float64(s.Sessions))
+	metrics <- prometheus.MustNewConstMetric(channelsMetric, prometheus.GaugeValue, float64(s.Channels))
+	metrics <- prometheus.MustNewConstMetric(publishedMetric, prometheus.CounterValue, float64(s.Published))
+	metrics <- prometheus.MustNewConstMetric(deliveredMetric, prometheus.CounterValue, float64(s.Delivered))
+}
+
+// newMetrics answers /metrics in the Prometheus format: what the hub does, the
+// Go runtime and this process.
+func newMetrics(stats func() pabal.Stats, log *slog.Logger) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(hubMetrics{stats}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector())
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)})
+}

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// bodyTimeout is how long a client may take to send a body.
+const bodyTimeout = time.Minute
+
+// routes returns the handler of all URLs. It is not an http.ServeMux, since
+// that would clean a channel's name before it can be refused.
+func (s *Server) routes() http.Handler {
+	metrics := newMetrics(s.parts.hub.Stats, s.log)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == "/channels" || strings.HasPrefix(path, "/channels/"):
+			s.channels(w, r)
+		case path == "/health":
+			s.health.ServeHTTP(w, r)
+		case path == "/metrics":
+			metrics.ServeHTTP(w, r)
+		default:
+			s.parts.pages.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (s *Server) channels(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodGet, http.MethodConnect: // CONNECT: WebSocket over HTTP/2
+		query := r.URL.Query()
+		if r.URL.Path != "/channels" || query.Has("channel") || query.Has("via") || r.Header.Get("Upgrade") != "" {
+			s.parts.read.ServeHTTP(w, r)
+			return
+		}
+	case http.MethodPost:
+		// An error means that the connection cannot be bound in time, and so is not one from outside.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
+	s.parts.api.ServeHTTP(w, r)
+}

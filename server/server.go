@@ -1,0 +1,174 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/server/config"
+	"github.com/pabal/pabal/server/host"
+)
+
+// A Server is one node. [New] makes one; it serves once.
+type Server struct {
+	cfg    config.Config
+	log    *slog.Logger
+	parts  parts
+	health *health
+	cert   *certificate // nil: no TLS
+	http   *http.Server
+}
+
+// parts is what a server puts together.
+type parts struct {
+	hub   *pabal.Hub
+	read  http.Handler                // GET on channels
+	drain func(context.Context) error // tells who reads that it ends, refuses who comes, and waits for all to leave
+	api   http.Handler                // everything else on channels
+	pages http.Handler
+	close func() error // of what keeps the logs
+}
+
+// newServer puts p together as cfg says.
+func newServer(cfg config.Config, log *slog.Logger, p parts) (*Server, error) {
+	s := &Server{cfg: cfg, log: log, parts: p, health: new(health)}
+	guard, err := newGuard(cfg.Access.AllowOrigin)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Serving.TLSCert != "" {
+		if s.cert, err = newCertificate(cfg.Serving.TLSCert, cfg.Serving.TLSKey, log); err != nil {
+			return nil, err
+		}
+	}
+	limit := &rateLimit{perSecond: cfg.Access.RequestRate}
+	addresses := addresses{cfg.Access.TrustedProxies}
+	s.http = newHTTPServer(addresses.handler(guard.handler(limit.handler(s.routes()))))
+	s.http.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+	if s.cert != nil {
+		s.http.TLSConfig = s.cert.config()
+	}
+	return s, nil
+}
+
+// Run listens, says so on out, and serves until ctx ends. Then it drains:
+// readers are told and have the time that is configured to leave, and what was
+// asked before is answered. When it returns, everything is closed.
+func (s *Server) Run(ctx context.Context, out io.Writer) error {
+	defer s.close()
+	listeners, err := listen(ctx, s.cfg.Serving.Listen)
+	if err != nil {
+		return err
+	}
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	s.http.BaseContext = s.marks(base, listeners)
+	stopMetrics := s.publishMetrics(base)
+	defer stopMetrics()
+
+	failed := make(chan error, len(listeners))
+	var serving sync.WaitGroup
+	for _, l := range listeners {
+		serving.Go(func() { failed <- s.serve(l) })
+	}
+	if err := announce(out, listeners, s.cert != nil); err != nil {
+		s.log.Warn("the addresses could not be printed", "error", err)
+	}
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+	s.drain()
+	serving.Wait()
+	return err
+}
+
+// ReloadCertificate reads the TLS certificate anew, if there is one.
+func (s *Server) ReloadCertificate() {
+	if s.cert != nil {
+		s.cert.reload()
+	}
+}
+
+func (s *Server) serve(l net.Listener) (err error) {
+	if s.cert != nil {
+		err = s.http.ServeTLS(l, "", "")
+	} else {
+		err = s.http.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// marks returns what the requests of each listener have for their context.
+func (s *Server) marks(base context.Context, listeners []net.Listener) func(net.Listener) context.Context {
+	local := make(map[string]loopback)
+	for i, l := range listeners {
+		if addr, ok := l.Addr().(*net.TCPAddr); ok && addr.IP.IsLoopback() {
+			local[addr.String()] = loopback{host: hostname(s.cfg.Serving.Listen[i]), address: origin(l, s.cert != nil)}
+			continue
+		}
+		s.log.Warn("anyone who reaches this address may read and write", "listen", l.Addr().String())
+	}
+	return func(l net.Listener) context.Context {
+		if mark, ok := local[l.Addr().String()]; ok {
+			return onLoopback(base, mark)
+		}
+		return base
+	}
+}
+
+// publishMetrics publishes the metrics of this host, if that is wanted, until
+// stop is called. Stop returns when nothing more is published.
+func (s *Server) publishMetrics(ctx context.Context) (stop func()) {
+	if !s.cfg.Log.HostMetrics {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	publisher := host.Publisher{Stats: s.parts.hub.Stats, Log: s.log, Publish: func(ctx context.Context, ch pabal.Channel, p pabal.Publish) error {
+		_, err := s.parts.hub.Publish(ctx, pabal.Grant{Own: true}, ch, p)
+		return err
+	}}
+	var running sync.WaitGroup
+	running.Go(func() { publisher.Run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// drain ends what is being served, at the latest when the time for it is over.
+func (s *Server) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Serving.Drain)
+	defer cancel()
+	s.health.draining.Store(true)
+	start := time.Now()
+	// The listeners stay open until the readers have left, so that who comes is told to come again later.
+	err := s.parts.drain(ctx)
+	if err == nil {
+		err = s.http.Shutdown(ctx)
+	}
+	if err != nil {
+		s.log.Warn("not all had left in time; the rest is cut off", "drain", s.cfg.Serving.Drain, "error", err)
+	}
+	if err := s.http.Close(); err != nil {
+		s.log.Debug("closing", "error", err)
+	}
+	s.log.Info("drained", "took", time.Since(start).Round(time.Millisecond))
+}
+
+func (s *Server) close() {
+	s.parts.hub.Close()
+	if err := s.parts.close(); err != nil {
+		s.log.Error("what keeps the logs could not be closed", "error", err)
+	}
+}

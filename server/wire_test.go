@@ -1,0 +1,114 @@
+package server
+
+import (
+	"bufio"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/server/config"
+)
+
+// What the configuration says is the default is the engine's own.
+func TestLimits(t *testing.T) {
+	if got, want := limits(config.Default()).WithDefaults(), (pabal.Limits{}).WithDefaults(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	c := config.Default()
+	c.Readers.SessionsPerAddress, c.Keep.KeepEntries, c.Keep.KeepAge = 0, 0, 0
+	if got := limits(c).SessionsPerAddress; got < 1e9 {
+		t.Errorf("no limit on sessions of an address: got %d", got)
+	}
+	if got := retention(c.Keep); got.Entries >= 0 || got.Age >= 0 || got.Bytes != 16<<20 {
+		t.Errorf("no limit on entries and age: got %+v, want them below zero, and 16 MiB", got)
+	}
+}
+
+// A node as it is: what is published is read, and whoever reads is told that
+// it ends.
+func TestNode(t *testing.T) {
+	cfg := testConfig()
+	cfg.Log.HostMetrics = true
+	node, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := run(t, node)
+	for _, protocol := range []func(*http.Protocols){http1, h2c} {
+		c := client(t, protocol, nil)
+		defer c.CloseIdleConnections()
+		res, err := c.Post(s.url+"/channels/chat", "text/plain", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := bodyOf(t, res); res.StatusCode != 200 || !strings.Contains(body, `"duplicate":false`) {
+			t.Fatalf("publish: got %s %s", res.Status, body)
+		}
+	}
+
+	c := client(t, http1, nil)
+	defer c.CloseIdleConnections()
+	var lines []*bufio.Scanner
+	for _, path := range []string{"/channels/chat?via=stream&since=all", "/channels/$host/pabal?via=stream&since=all"} {
+		res, err := c.Get(s.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		lines = append(lines, bufio.NewScanner(res.Body))
+	}
+	chat, host := lines[0], lines[1]
+	for _, want := range []string{`"$open"`, `"data":"hello"`, `"data":"hello"`, `"$live"`} {
+		if !chat.Scan() || !strings.Contains(chat.Text(), want) {
+			t.Fatalf("got %s, %v; want %s", chat.Text(), chat.Err(), want)
+		}
+	}
+	for host.Scan() && !strings.Contains(host.Text(), `"seq":2,`) { // so the host's metrics go on
+	}
+	if host.Err() != nil {
+		t.Fatal(host.Err())
+	}
+
+	s.stop()
+	if !chat.Scan() || !strings.Contains(chat.Text(), `"$closed"`) || !strings.Contains(chat.Text(), `"draining"`) {
+		t.Errorf("when it drains: got %s, %v; want $closed", chat.Text(), chat.Err())
+	}
+	if chat.Scan() {
+		t.Errorf("after $closed: got %s", chat.Text())
+	}
+}
+
+// A name that is none is refused, not cleaned.
+func TestNodeRefusesNames(t *testing.T) {
+	cfg := testConfig()
+	node, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := run(t, node)
+	defer s.stop()
+	c := client(t, http1, nil)
+	defer c.CloseIdleConnections()
+	for _, path := range []string{"/channels/", "/channels//a", "/channels/a/", "/channels/a/../b", "/channels/./a"} {
+		for _, method := range []string{"GET", "POST", "DELETE"} {
+			req, err := http.NewRequest(method, s.url+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := c.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, res.Body); err != nil {
+				t.Error(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s %s: got %s, want 400", method, path, res.Status)
+			}
+		}
+	}
+}
