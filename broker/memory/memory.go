@@ -160,7 +160,7 @@ func (b *Broker) add(ch pabal.Channel) (*log, error) {
 		l, full, err = b.addOf(ch, keep)
 	}
 	if full {
-		err = &pabal.LimitError{Limit: "memory-channels", Max: b.config.Channels, What: fmt.Sprintf("channel %.80q", ch), Retry: b.retry()}
+		err = &pabal.LimitError{Limit: "channels", Max: b.config.Channels, What: fmt.Sprintf("channel %.80q", ch), Retry: b.retry()}
 	}
 	return l, err
 }

@@ -13,6 +13,7 @@ import (
 // with the same configuration and a new epoch, which remembers what survived of
 // those before and begins above any offset they gave out. What else came after
 // the entries that are lost is lost, too: that the log was closed, and the IDs.
+// A batch may be cut, unlike by the crash of a store that commits each whole.
 // It is for tests and simulations. The new broker must be closed.
 func (b *Broker) Reopen(lose func(pabal.Channel) int) *Broker {
 	_ = b.Close() // never fails
