@@ -19,7 +19,7 @@ import (
 
 // remote is the server that pub and sub speak to.
 type remote struct {
-	Server         string        `help:"Address of the server." default:"http://127.0.0.1:8080" env:"PABAL_SERVER" placeholder:"URL"`
+	Server         string        `help:"Address of the server." default:"http://127.0.0.1:8080" env:"PABAL_SERVER"`
 	ConnectTimeout time.Duration `help:"Give up when the server was not reached once in this time; 0 never gives up. A connection that breaks later is always made again." default:"5s"`
 }
 
@@ -48,24 +48,24 @@ type pubCmd struct {
 }
 
 // Run publishes in order and returns when all is acknowledged.
-func (p *pubCmd) Run(ctx context.Context) error {
+func (p *pubCmd) Run(ctx context.Context, out io.Writer) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	out := &publisher{client: p.client(), cmd: p, patience: p.ConnectTimeout}
+	to := &publisher{client: p.client(), cmd: p, cursors: out, patience: p.ConnectTimeout}
 	var err error
 	switch {
 	case p.File != "":
-		err = p.file(ctx, out)
+		err = p.file(ctx, to)
 	case len(p.Message) > 0:
 		messages := make([]pabal.Message, len(p.Message))
 		for i, text := range p.Message {
 			messages[i] = p.message([]byte(text))
 			messages[i].ID = p.ID
 		}
-		err = out.publish(ctx, messages)
+		err = to.publish(ctx, messages)
 	default:
-		err = p.lines(ctx, os.Stdin, out)
+		err = p.lines(ctx, os.Stdin, to)
 	}
 	return interrupted(ctx, err)
 }
@@ -79,8 +79,7 @@ func (p *pubCmd) check() error {
 	case p.ID != "" && p.File == "" && len(p.Message) != 1:
 		return exitError{exitUsage, errors.New("--id names one message: give one message, or --file")}
 	}
-	m := p.message(nil)
-	m.ID = p.ID
+	m := pabal.Message{ID: p.ID, Type: p.Type, Key: p.Key} // whether the data is what --content-type says, the server checks
 	if err := m.Check(); err != nil {
 		return exitError{exitUsage, err}
 	}
@@ -91,14 +90,14 @@ func (p *pubCmd) message(data []byte) pabal.Message {
 	return pabal.Message{Type: p.Type, Key: p.Key, ContentType: p.ContentType, Data: data}
 }
 
-func (p *pubCmd) file(ctx context.Context, out *publisher) error {
+func (p *pubCmd) file(ctx context.Context, to *publisher) error {
 	in := os.Stdin
 	if p.File != "-" {
 		file, err := os.Open(p.File)
 		if err != nil {
 			return err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // it was only read
 		in = file
 	}
 	data, err := io.ReadAll(in)
@@ -110,7 +109,7 @@ func (p *pubCmd) file(ctx context.Context, out *publisher) error {
 	if m.ContentType == "" {
 		m.ContentType = mime.TypeByExtension(filepath.Ext(p.File))
 	}
-	return out.publish(ctx, []pabal.Message{m})
+	return to.publish(ctx, []pabal.Message{m})
 }
 
 const (
@@ -120,9 +119,9 @@ const (
 
 // lines publishes each line of in. Those that are waiting already go together;
 // while they are on their way, whoever writes to in waits.
-func (p *pubCmd) lines(ctx context.Context, in io.Reader, out *publisher) error {
+func (p *pubCmd) lines(ctx context.Context, in io.Reader, to *publisher) error {
 	done := make(chan error, 1)
-	go func() { done <- p.copyLines(ctx, bufio.NewReaderSize(in, batchBytes), out) }()
+	go func() { done <- p.copyLines(ctx, bufio.NewReaderSize(in, batchBytes), to) }()
 	select {
 	case err := <-done:
 		return err
@@ -131,7 +130,7 @@ func (p *pubCmd) lines(ctx context.Context, in io.Reader, out *publisher) error 
 	}
 }
 
-func (p *pubCmd) copyLines(ctx context.Context, in *bufio.Reader, out *publisher) error {
+func (p *pubCmd) copyLines(ctx context.Context, in *bufio.Reader, to *publisher) error {
 	for {
 		var batch []pabal.Message
 		size := 0
@@ -149,10 +148,10 @@ func (p *pubCmd) copyLines(ctx context.Context, in *bufio.Reader, out *publisher
 				if len(batch) == 0 {
 					return nil
 				}
-				return out.publish(ctx, batch)
+				return to.publish(ctx, batch)
 			}
 		}
-		if err := out.publish(ctx, batch); err != nil {
+		if err := to.publish(ctx, batch); err != nil {
 			return err
 		}
 	}
@@ -168,6 +167,7 @@ func lineWaits(in *bufio.Reader) bool {
 type publisher struct {
 	client   *client.Client
 	cmd      *pubCmd
+	cursors  io.Writer
 	patience time.Duration // for the first acknowledgement; 0 has no end
 	count    int           // messages acknowledged
 }
@@ -214,7 +214,9 @@ func (p *publisher) send(ctx context.Context, batch []pabal.Message) error {
 		cursors = []string{receipt.Cursor}
 	}
 	for _, cursor := range cursors {
-		fmt.Println(cursor)
+		if _, err := fmt.Fprintln(p.cursors, cursor); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type subCmd struct {
 }
 
 // Run prints entries until its channels are closed or the limit is reached.
-func (s *subCmd) Run(ctx context.Context) error {
+func (s *subCmd) Run(ctx context.Context, out io.Writer) error {
 	cursors, err := s.cursors()
 	if err != nil {
 		return exitError{exitUsage, err}
@@ -36,12 +37,16 @@ func (s *subCmd) Run(ctx context.Context) error {
 		Channels: s.Channel, Via: s.Via, Since: s.Since, Cursors: cursors,
 		Latest: s.Latest, Every: s.Every, GiveUp: s.ConnectTimeout,
 	})
-	err = s.print(ctx, sub, os.Stdout)
+	err = s.print(ctx, sub, out)
 	if s.Verbose {
 		at := sub.Cursors()
 		for _, ch := range s.Channel {
 			fmt.Fprintf(os.Stderr, "pabal: %s: read up to %s\n", ch, at[ch])
 		}
+	}
+	var refused *client.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
+		return exitError{exitUsage, err}
 	}
 	return interrupted(ctx, err)
 }

@@ -1,0 +1,37 @@
+// Package client reads and publishes on a Pabal server from Go. It has the
+// server's words and the server's cursors: a channel is a log, and a reader is
+// a cursor in it.
+//
+//	c := &client.Client{URL: "https://example.com"}
+//	_, err := c.Publish(ctx, "chat", pabal.Message{Data: []byte("hi")})
+//
+//	sub := c.Subscribe(client.Options{Channels: []pabal.Channel{"chat"}, Since: "all"})
+//	for event, err := range sub.Events(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		if event.Entry != nil {
+//			fmt.Printf("%s\n", event.Entry.Data)
+//		}
+//	}
+//
+// # The promise
+//
+// A subscription gives each entry of its channels once and in order, or,
+// before the next entry, a notice that says what is missing and why. When its
+// connection breaks, ends or falls silent, it connects again by itself and
+// goes on at its own cursor. It ends when all its channels are closed, when
+// its context ends, or at an error that trying again cannot mend.
+//
+// [Subscription.Cursors] is all that is needed to go on elsewhere: later, in
+// another process, or by another technique.
+//
+// A publish whose outcome is unknown is repeated under the same ID, so it is
+// in the log once.
+//
+// # Concurrency
+//
+// A [Client] may be used by any number of goroutines. The events of a
+// [Subscription] belong to one goroutine at a time; Cursors may be called by
+// any, at any time.
+package client
