@@ -259,7 +259,8 @@ func (h *Hub) readNow(ctx context.Context, ch Channel, q Query) (Page, error) {
 }
 
 // flights share one read of the broker among all that ask for the same part
-// of the same log while it has not yet begun.
+// of the same log while it has not yet begun. Of those reads one is under way
+// at a time.
 type flights struct {
 	mu      sync.Mutex
 	running map[flightKey]*flight
@@ -271,7 +272,8 @@ type flightKey struct {
 }
 
 type flight struct {
-	begun bool
+	after *flight // of the same key; it lands before this one begins
+	begun bool    // guarded by flights.mu: it may not be joined any more
 	done  chan struct{}
 	page  Page
 	err   error
@@ -284,7 +286,7 @@ func (h *Hub) read(ctx context.Context, ch Channel, q Query) (Page, error) {
 	h.flights.mu.Lock()
 	f := h.flights.running[key]
 	if f == nil || f.begun {
-		f = &flight{done: make(chan struct{})}
+		f = &flight{after: f, done: make(chan struct{})}
 		if !h.spawn(func() { h.fly(key, f) }) {
 			h.flights.mu.Unlock()
 			return Page{}, ErrHubClosed
@@ -301,25 +303,29 @@ func (h *Hub) read(ctx context.Context, ch Channel, q Query) (Page, error) {
 }
 
 func (h *Hub) fly(key flightKey, f *flight) {
-	defer close(f.done)
+	defer h.land(key, f)
+	if f.after != nil {
+		<-f.after.done
+		f.after = nil
+	}
 	select {
 	case h.slots <- struct{}{}:
 	case <-h.ctx.Done():
 		f.err = ErrHubClosed
-		h.land(key, f)
 		return
 	}
 	defer func() { <-h.slots }()
-	h.land(key, f)
+	h.flights.mu.Lock()
+	f.begun = true
+	h.flights.mu.Unlock()
 	f.page, f.err = h.broker.Read(h.ctx, key.channel, key.query)
 }
 
-// land keeps f from being joined.
 func (h *Hub) land(key flightKey, f *flight) {
 	h.flights.mu.Lock()
-	defer h.flights.mu.Unlock()
-	f.begun = true
 	if h.flights.running[key] == f {
 		delete(h.flights.running, key)
 	}
+	h.flights.mu.Unlock()
+	close(f.done)
 }

@@ -69,6 +69,9 @@ func invalid(format string, args ...any) error { return &InvalidError{fmt.Sprint
 
 // check reports the first limit that p goes over.
 func (l *Limits) check(p *Publish) error {
+	if len(p.Messages) == 0 && !p.Close {
+		return invalid("nothing to publish: send at least one message, or close the channel")
+	}
 	if len(p.Messages) > l.BatchMessages {
 		return &LimitError{Limit: "batch-messages", Max: l.BatchMessages, What: fmt.Sprintf("a batch of %d messages", len(p.Messages))}
 	}

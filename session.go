@@ -31,8 +31,9 @@ type Options struct {
 
 // A Batch is what one step yields. It is reused by the next.
 type Batch struct {
-	Items []Item
-	bytes int
+	Items   []Item
+	entries int
+	bytes   int
 }
 
 // An Item of a batch is an entry or a notice.
@@ -118,7 +119,7 @@ func (s *Session) Subscribe(ch Channel, from From) error {
 			return err
 		}
 		p.tail, p.arm = t, t.register(s.waker)
-		if after, ok := from.After(); ok && s.hub.lossless {
+		if after, ok := from.After(); ok && s.hub.lossless && t.settled() {
 			p.at, _ = t.locate(after)
 		}
 	}
@@ -166,7 +167,7 @@ func (s *Session) Due() time.Time { return s.due }
 // allocation.
 func (s *Session) Step(b *Batch, limit int) State {
 	clear(b.Items)
-	b.Items, b.bytes = b.Items[:0], 0
+	b.Items, b.entries, b.bytes = b.Items[:0], 0, 0
 	if s.options.Every > 0 && time.Now().Before(s.due) {
 		return Caught
 	}
@@ -176,7 +177,7 @@ func (s *Session) Step(b *Batch, limit int) State {
 		i = (i + int(s.turn%uint(len(s.places)))) % len(s.places)
 		switch s.stepPlace(i, b, limit) {
 		case More:
-			s.hub.delivered.Add(uint64(len(b.Items)))
+			s.hub.delivered.Add(uint64(b.entries))
 			return More
 		case Behind:
 			state = Behind
@@ -187,7 +188,7 @@ func (s *Session) Step(b *Batch, limit int) State {
 		}
 	}
 	if len(b.Items) > 0 {
-		s.hub.delivered.Add(uint64(len(b.Items)))
+		s.hub.delivered.Add(uint64(b.entries))
 		if s.options.Every > 0 && state == Caught {
 			s.due = time.Now().Add(s.options.Every)
 		}
@@ -253,6 +254,7 @@ func (s *Session) give(i int, b *Batch) {
 
 func (b *Batch) add(e *Entry, i int) {
 	b.Items = append(b.Items, Item{Entry: e, Place: i})
+	b.entries++
 	b.bytes += e.Size()
 }
 

@@ -1,6 +1,7 @@
 package pabal
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -70,16 +71,14 @@ func (t *Tail) started() *start {
 	return t.start
 }
 
-// live reports whether the broker's tail is followed.
-func (t *Tail) live() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.window) > 0
-}
-
 func (t *Tail) follow(s *start) {
 	defer close(s.done)
 	ctx, cancel := context.WithCancel(t.hub.ctx)
+	t.mu.Lock()
+	if t.cancel = cancel; t.stopped {
+		cancel()
+	}
+	t.mu.Unlock()
 	end, err := t.hub.broker.Tail(ctx, t.channel, t.accept)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -88,13 +87,8 @@ func (t *Tail) follow(s *start) {
 		t.start = nil
 		return
 	}
-	if t.cancel = cancel; t.stopped {
-		cancel()
-	}
 	t.window = append(t.window, root(end))
-	if !t.dirty {
-		t.refreshLocked() // what came before Tail returned, and whether the log is closed
-	}
+	t.refreshLocked() // what came before Tail returned, and whether the log is closed
 }
 
 // stop lets go of the broker's tail. Nobody follows t any more.
@@ -106,6 +100,13 @@ func (t *Tail) stop() {
 	}
 }
 
+// settled reports whether t holds all that a lossless broker has told.
+func (t *Tail) settled() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.window) > 0 && !t.dirty
+}
+
 func (t *Tail) last() *link { return t.window[len(t.window)-1] }
 
 // accept is what the broker calls.
@@ -113,20 +114,22 @@ func (t *Tail) accept(e *Entry) {
 	t.mu.Lock()
 	var wake []*arm
 	switch {
-	case len(t.window) == 0 || t.dirty:
-		t.again = true
-	case e == nil:
-		t.refreshLocked()
-	case e.Epoch == t.last().Epoch && e.Offset <= t.last().Offset: // a repeat
-	case e.Epoch == t.last().Epoch && e.Prev == t.last().Offset:
+	case len(t.window) == 0: // it has not begun
+	case e != nil && t.last().covers(e.Position()): // a repeat
+	case e != nil && e.Epoch == t.last().Epoch && e.Prev == t.last().Offset:
 		t.linkLocked(e)
 		wake = t.wakers.take()
-	default: // a hole
+	case t.dirty:
+		t.again = true
+	default: // a hole, or fn(nil)
 		t.refreshLocked()
 	}
 	t.mu.Unlock()
 	t.wake(wake)
 }
+
+// covers reports whether l is at p, or after it in the same epoch.
+func (l *link) covers(p Position) bool { return l.Epoch == p.Epoch && l.Offset >= p.Offset }
 
 func (t *Tail) linkLocked(e *Entry) {
 	l := &link{Entry: Entry{Channel: e.Channel, Epoch: e.Epoch, Offset: e.Offset, Prev: e.Prev, Time: e.Time, Message: e.Message}}
@@ -192,15 +195,12 @@ func (t *Tail) refresh() {
 		from := t.last().Position()
 		t.mu.Unlock()
 		page, err := t.hub.readNow(t.hub.ctx, t.channel, t.hub.query(After(from)))
-		if err != nil {
-			failures++
-			if !t.hub.pause(failures) {
-				return
-			}
-			continue
+		if err == nil && t.mend(from, page) {
+			return
 		}
-		failures = 0
-		if t.mend(from, page) {
+		if failures++; err == nil {
+			failures = 0
+		} else if !t.hub.pause(failures) {
 			return
 		}
 	}
@@ -210,24 +210,9 @@ func (t *Tail) refresh() {
 // is left to look for.
 func (t *Tail) mend(from Position, page Page) bool {
 	t.mu.Lock()
-	changed := t.closed.Load() != (page.Closed && !page.More)
-	if page.Lost != nil || page.Start != from {
-		t.restartLocked(page.Start)
-		changed = true
-	}
-	for _, e := range page.Entries {
-		t.linkLocked(e)
-		changed = true
-	}
-	if !page.More && page.End != t.last().Position() {
-		t.restartLocked(page.End)
-		changed = true
-	}
-	t.closed.Store(page.Closed && !page.More)
-	done := !page.More && !t.again
-	if done {
-		t.dirty = false
-	}
+	changed, whole := t.mendLocked(from, page)
+	t.dirty = !whole || t.again
+	done := !t.dirty
 	var wake []*arm
 	if changed {
 		wake = t.wakers.take()
@@ -235,6 +220,33 @@ func (t *Tail) mend(from Position, page Page) bool {
 	t.mu.Unlock()
 	t.wake(wake)
 	return done
+}
+
+func (t *Tail) mendLocked(from Position, page Page) (changed, whole bool) {
+	entries, last := page.Entries, t.last()
+	moved := last.Position() != from // what the broker's tail gave in the meantime is linked already
+	for moved && len(entries) > 0 && last.covers(entries[0].Position()) {
+		entries = entries[1:]
+	}
+	switch broken := page.Lost != nil || page.Start != from; {
+	case moved && (broken || len(entries) > 0 && entries[0].Prev != last.Offset):
+		return false, false // it does not fit any more
+	case moved && page.End != last.Position() && last.covers(page.End):
+		return false, !page.More // it is older than what is known
+	case broken:
+		t.restartLocked(page.Start)
+		changed = true
+	}
+	for _, e := range entries {
+		t.linkLocked(e)
+		changed = true
+	}
+	if !page.More && page.End != t.last().Position() {
+		t.restartLocked(page.End)
+		changed = true
+	}
+	closed := page.Closed && !page.More
+	return t.closed.Swap(closed) != closed || changed, !page.More
 }
 
 // register counts one more session of w at t.
@@ -275,15 +287,7 @@ func (t *Tail) locate(p Position) (at *link, ahead bool) {
 	if p.Epoch == last.Epoch && p.Offset > last.Offset {
 		return nil, true
 	}
-	i, ok := slices.BinarySearchFunc(t.window, p.Offset, func(l *link, o Offset) int {
-		switch {
-		case l.Offset < o:
-			return -1
-		case l.Offset > o:
-			return 1
-		}
-		return 0
-	})
+	i, ok := slices.BinarySearchFunc(t.window, p.Offset, func(l *link, o Offset) int { return cmp.Compare(l.Offset, o) })
 	if !ok || t.window[i].Epoch != p.Epoch {
 		return nil, false
 	}
@@ -312,6 +316,7 @@ func (t *Tail) conflate(from Position) *conflated {
 			return c
 		}
 	}
+	t.memo = slices.DeleteFunc(t.memo, func(c *conflated) bool { return c.to != to })
 	i := slices.IndexFunc(t.window, func(l *link) bool { return l.Position() == from })
 	if i < 0 {
 		return nil

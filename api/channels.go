@@ -11,15 +11,21 @@ import (
 	"github.com/pabal/pabal/internal/problem"
 )
 
+// closedTag ends the entity tag of a closed channel.
+const closedTag = ".closed"
+
 // head says where ch ends and how many read it on this node.
 func (h *Handler) head(w http.ResponseWriter, r *http.Request, ch pabal.Channel) error {
+	if err := noQuery(r); err != nil {
+		return err
+	}
 	end, closed, err := h.Hub.End(r.Context(), ch)
 	if err != nil {
 		return err
 	}
 	tag := end.String()
 	if closed {
-		tag += ".closed"
+		tag += closedTag
 	}
 	w.Header().Set("ETag", `"`+tag+`"`)
 	w.Header().Set("Cache-Control", "no-store")

@@ -76,7 +76,11 @@ func grant(r *http.Request) pabal.Grant {
 func noQuery(r *http.Request, known ...string) error {
 	for name := range r.URL.Query() {
 		if !contains(known, name) {
-			return problem.BadRequest("?%.40s= is not a parameter of %s here; these are: %s", name, r.Method, strings.Join(known, ", "))
+			advice := "it has none"
+			if len(known) > 0 {
+				advice = "these are: " + strings.Join(known, ", ")
+			}
+			return problem.BadRequest("?%.40s= is not a parameter of %s here; %s", name, r.Method, advice)
 		}
 	}
 	return nil

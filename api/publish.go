@@ -112,7 +112,7 @@ func condition(header string) (*pabal.Position, error) {
 	if header == "" {
 		return nil, nil
 	}
-	at, err := pabal.ParsePosition(strings.Trim(header, `"`))
+	at, err := pabal.ParsePosition(strings.TrimSuffix(strings.Trim(header, `"`), closedTag))
 	if err != nil {
 		return nil, problem.BadRequest("If-Match must be one cursor, as HEAD gives it in ETag: %v", err)
 	}

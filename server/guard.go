@@ -18,7 +18,7 @@ import (
 const (
 	corsMethods = "GET, HEAD, POST, DELETE"
 	corsHeaders = "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer"
-	corsExposed = "ETag, Location, Preference-Applied, Retry-After, Pabal-Cursor, Pabal-Readers"
+	corsExposed = "ETag, Preference-Applied, Retry-After, Pabal-Cursor, Pabal-Readers"
 	corsMaxAge  = "600" // seconds for which a browser need not ask again
 )
 

@@ -29,7 +29,7 @@ func (s *Server) routes() http.Handler {
 
 func (s *Server) channels(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
-	case http.MethodGet, http.MethodConnect: // CONNECT: WebSocket over HTTP/2
+	case http.MethodGet:
 		query := r.URL.Query()
 		if r.URL.Path != "/channels" || query.Has("channel") || query.Has("via") || r.Header.Get("Upgrade") != "" {
 			s.parts.read.ServeHTTP(w, r)

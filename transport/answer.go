@@ -41,7 +41,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) err
 	ctx, cancel := context.WithTimeout(r.Context(), q.wait)
 	defer cancel()
 	defer context.AfterFunc(h.draining, cancel)()
-	a, err := gather(ctx, r.Context(), s, signal, start, q.limit)
+	a, err := gather(ctx, r.Context(), s, signal, start, room{q.limit, h.Hub.Limits().BatchBytes})
 	if err != nil {
 		return err
 	}
@@ -58,12 +58,12 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) err
 
 // gather takes what s has to give. With nothing to give, it waits until ctx
 // ends; reading itself ends with request.
-func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal, start []pabal.Position, limit int) (*answer, error) {
+func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal, start []pabal.Position, most room) (*answer, error) {
 	a := &answer{places: append([]pabal.Position(nil), start...)}
 	var b pabal.Batch
 	bytes := 0
 	for {
-		state := s.Step(&b, limit-len(a.entries)-len(a.notices))
+		state := s.Step(&b, most.items-len(a.entries)-len(a.notices))
 		for _, item := range b.Items {
 			a.take(item)
 			if item.Entry != nil {
@@ -77,7 +77,7 @@ func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal,
 			continue
 		}
 		if state == pabal.More {
-			if len(a.entries)+len(a.notices) < limit && bytes < answerBytes {
+			if len(a.entries)+len(a.notices) < most.items && bytes < most.bytes {
 				continue
 			}
 			a.more = moreThan(request, s)
@@ -100,8 +100,8 @@ func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal,
 	}
 }
 
-// answerBytes bounds the data of one answer.
-const answerBytes = 1 << 20
+// room bounds one answer.
+type room struct{ items, bytes int }
 
 // take adds item to a. A poll that has nothing new says so by being empty, so
 // $live has no place in it.
@@ -131,6 +131,17 @@ func moreThan(ctx context.Context, s *pabal.Session) bool {
 			return true
 		}
 	}
+}
+
+// closed reports whether nothing will follow a.
+func (a *answer) closed() bool {
+	closed := 0
+	for _, n := range a.notices {
+		if n.Kind == pabal.NoticeClosed {
+			closed++
+		}
+	}
+	return closed == len(a.places)
 }
 
 func equal(a, b []pabal.Position) bool {
@@ -164,13 +175,13 @@ func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, q *request
 		header.Set("Preference-Applied", "wait="+strconv.Itoa(int(q.wait/time.Second)))
 	}
 	if !q.named {
-		header.Set("Vary", "Accept, Prefer")
+		header.Add("Vary", "Accept, Prefer")
 	}
 	empty := len(a.entries)+len(a.notices) == 0
 	tag := entityTag(q, a, from)
 	header.Set("ETag", tag)
 	header.Set("Cache-Control", cacheControl(r, q, a))
-	if q.technique == poll && !a.more {
+	if q.technique == poll && !a.more && !a.closed() {
 		header.Set("Retry-After", map[bool]string{true: "5", false: "1"}[empty])
 	}
 	unchanged := headerHas(r.Header, "If-None-Match", tag) || headerHas(r.Header, "If-None-Match", "W/"+tag)

@@ -95,7 +95,7 @@ func (r *wsReader) do(ctx context.Context, cmd *command, answer *reply) error {
 	limits := r.c.handler.Hub.Limits()
 	ch, err := limits.CheckChannel(cmd.Channel)
 	if err != nil {
-		return problem.BadRequest("%v", err)
+		return err
 	}
 	answer.Channel = cmd.Channel
 	switch cmd.Command {

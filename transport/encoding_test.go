@@ -57,15 +57,15 @@ func scenes(n int) []scene {
 			all = append(all, scene{})
 		}
 	}
-	at := func(i int, offset pabal.Offset) pabal.Position { return pabal.Position{Epoch: 46655, Offset: offset} }
+	at := func(offset pabal.Offset) pabal.Position { return pabal.Position{Epoch: 46655, Offset: offset} }
 	for i, ch := range names {
-		end := at(i, offsets[i])
+		end := at(offsets[i])
 		for _, notice := range []pabal.Notice{
 			{Kind: pabal.NoticeLive, Cursor: end},
-			{Kind: pabal.NoticeGap, From: end, To: at(i, 20), Cursor: at(i, 20), Reason: pabal.Trimmed},
-			{Kind: pabal.NoticeReset, From: at(i, 20), To: at(i, 30), Cursor: at(i, 30), Reason: pabal.Deleted},
-			{Kind: pabal.NoticeSkipped, Cursor: at(i, 33), Count: 3},
-			{Kind: pabal.NoticeClosed, Cursor: at(i, 33), Reason: pabal.ClosedByPublisher},
+			{Kind: pabal.NoticeGap, From: end, To: at(20), Cursor: at(20), Reason: pabal.Trimmed},
+			{Kind: pabal.NoticeReset, From: at(20), To: at(30), Cursor: at(30), Reason: pabal.Deleted},
+			{Kind: pabal.NoticeSkipped, Cursor: at(33), Count: 3},
+			{Kind: pabal.NoticeClosed, Cursor: at(33), Reason: pabal.ClosedByPublisher},
 		} {
 			notice.Channel = ch
 			all = append(all, scene{notice: &notice, place: i})
@@ -98,10 +98,13 @@ func newResponse(t *testing.T, n int) *response {
 }
 
 // compose returns the body of a response that yields all, and its pieces.
-func compose(enc *encoding, r *response, all []scene, closed bool) (body []byte, pieces [][]byte) {
+func compose(t *testing.T, enc *encoding, r *response, all []scene, closed bool) (body []byte, pieces [][]byte) {
+	t.Helper()
 	add := func(f func([]byte) []byte) {
-		piece := f([]byte("before"))
-		piece = bytes.TrimPrefix(piece, []byte("before"))
+		piece, appends := bytes.CutPrefix(f([]byte("before")), []byte("before"))
+		if !appends {
+			t.Fatal("what was there before is not there any more")
+		}
 		body, pieces = append(body, piece...), append(pieces, piece)
 	}
 	add(func(dst []byte) []byte { return enc.open(dst, r) })
@@ -181,7 +184,7 @@ func TestEncodings(t *testing.T) {
 				head = append(head, name+": "+h.Get(name)+"\n"...)
 			}
 			all := scenes(c.n)
-			body, pieces := compose(c.enc, r, all, c.closed)
+			body, pieces := compose(t, c.enc, r, all, c.closed)
 			checkShared(t, c.enc, r, all, pieces)
 			golden(t, c.name+".golden", slices.Concat(head, []byte("\n"), body))
 		})
@@ -231,7 +234,7 @@ func TestPollAnswer(t *testing.T) {
 		}
 	}
 	golden(t, "poll.golden", appendAnswer(nil, a))
-	golden(t, "poll-empty.golden", appendAnswer(nil, &answer{cursor: "zzz-33"}))
+	golden(t, "poll-empty.golden", appendAnswer([]byte("HTTP/1.1 200 OK\r\n\r\n"), &answer{cursor: "zzz-33"}))
 	golden(t, "jsonp.golden", appendJSONP(nil, "app.got", appendAnswer(nil, a)))
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -30,7 +30,38 @@ type Handler struct {
 	once     sync.Once
 	draining context.Context
 	drain    context.CancelCauseFunc
-	open     sync.WaitGroup
+	open     openCount
+}
+
+// openCount counts the requests that are being answered.
+type openCount struct {
+	mu   sync.Mutex
+	n    int
+	zero chan struct{} // closed when n is 0, for who waits
+}
+
+func (c *openCount) add(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n += n; c.n == 0 && c.zero != nil {
+		close(c.zero)
+		c.zero = nil
+	}
+}
+
+// none returns a channel that is closed once no request is being answered.
+func (c *openCount) none() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == 0 {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	if c.zero == nil {
+		c.zero = make(chan struct{})
+	}
+	return c.zero
 }
 
 // Why a response ends before its channels do.
@@ -67,13 +98,8 @@ func (h *Handler) init() {
 func (h *Handler) Drain(ctx context.Context) error {
 	h.init()
 	h.drain(errDraining)
-	done := make(chan struct{})
-	go func() {
-		h.open.Wait()
-		close(done)
-	}()
 	select {
-	case <-done:
+	case <-h.open.none():
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -83,8 +109,8 @@ func (h *Handler) Drain(ctx context.Context) error {
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.init()
-	h.open.Add(1)
-	defer h.open.Done()
+	h.open.add(1)
+	defer h.open.add(-1)
 	q, err := h.parse(r)
 	if err == nil && h.draining.Err() != nil {
 		err = problem.Unavailable(jitter(h.Retry), "this server is stopping; connect again")
@@ -128,16 +154,19 @@ func (h *Handler) openSession(ctx context.Context, r *http.Request, q *request, 
 }
 
 // grant returns what the sender of r may do. Readers on the same machine are
-// not counted by address.
+// not counted by address, and those of one IPv6 network are counted together.
 func grant(r *http.Request) pabal.Grant {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	switch address := at.Addr().Unmap().WithZone(""); {
+	case err != nil:
+		return pabal.Grant{Address: r.RemoteAddr}
+	case address.IsLoopback():
+		return pabal.Grant{}
+	case address.Is6():
+		return pabal.Grant{Address: netip.PrefixFrom(address, 64).Masked().String()}
+	default:
+		return pabal.Grant{Address: address.String()}
 	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-		host = ""
-	}
-	return pabal.Grant{Address: host}
 }
 
 // refuse answers r with err, in a form that the technique's clients can read.

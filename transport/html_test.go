@@ -20,7 +20,7 @@ var (
 func TestIframeCalls(t *testing.T) {
 	for _, n := range []int{1, 2} {
 		r := newResponse(t, n)
-		body, _ := compose(&iframeEncoding, r, scenes(n), false)
+		body, _ := compose(t, &iframeEncoding, r, scenes(n), false)
 		if i := strings.Index(string(body), "<script"); i < 1024 {
 			t.Errorf("the first script comes after %d bytes, want 1024", i)
 		}

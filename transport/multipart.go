@@ -29,12 +29,12 @@ var multipartEncoding = encoding{
 	},
 	open: func(dst []byte, r *response) []byte {
 		if r.image {
-			return append(appendDelimiter(dst)[2:], pictureHead...)
+			return append(appendFirst(dst), pictureHead...)
 		}
 		if r.pad > 0 {
 			dst = append(appendPadding(dst, r.pad), "\r\n"...)
 		}
-		return appendNoticePart(append(append(append(dst, "--"...), boundary...), "\r\n"...), r, r.opening())
+		return appendNoticePart(appendFirst(dst), r, r.opening())
 	},
 	shared: func(r *response) *pabal.Format {
 		if r.image || r.vector != nil {
@@ -77,9 +77,14 @@ var boundary = "pabal-" + rand.Text()
 
 const emptyPart = "Content-Length: 0\r\n\r\n"
 
+// appendFirst begins the first part.
+func appendFirst(dst []byte) []byte {
+	return append(append(append(dst, "--"...), boundary...), "\r\n"...)
+}
+
 // appendDelimiter ends a part and begins the next.
 func appendDelimiter(dst []byte) []byte {
-	return append(append(append(dst, "\r\n--"...), boundary...), "\r\n"...)
+	return appendFirst(append(dst, "\r\n"...))
 }
 
 // part is an entry as a part.

@@ -34,7 +34,7 @@ func TestMultipartIsWhatMIMEReads(t *testing.T) {
 		r := newResponse(t, n)
 		r.pad = 100
 		all := scenes(n)
-		body, _ := compose(&multipartEncoding, r, all, false)
+		body, _ := compose(t, &multipartEncoding, r, all, false)
 		in := parts(t, r, bytes.NewReader(body))
 		for _, s := range append([]scene{{notice: &pabal.Notice{Kind: pabal.NoticeOpen}}}, append(all, scene{})...) {
 			p, err := in.NextPart()
@@ -87,10 +87,10 @@ func checkPart(t *testing.T, s scene, p *mimemultipart.Part, data []byte) {
 func TestMultipartEndsEachPart(t *testing.T) {
 	r := newResponse(t, 1)
 	read, write := io.Pipe()
-	defer read.Close()
+	defer func() { _ = read.Close() }()
 	in := parts(t, r, read)
 	all := scenes(1)
-	_, pieces := compose(&multipartEncoding, r, all, false)
+	_, pieces := compose(t, &multipartEncoding, r, all, false)
 	for i, piece := range pieces[:len(pieces)-1] {
 		go func() { _, _ = write.Write(piece) }()
 		p, err := in.NextPart()
@@ -157,7 +157,7 @@ func TestMultipartShowsPictures(t *testing.T) {
 		all = append(all, scene{entry: sceneEntry("cam", pabal.Offset(i+1), m)})
 	}
 	all = append(all, scene{}, scene{notice: &pabal.Notice{Kind: pabal.NoticeLive}})
-	body, _ := compose(&multipartEncoding, r, append([]scene{{}}, all...), false)
+	body, _ := compose(t, &multipartEncoding, r, append([]scene{{}}, all...), false)
 	var got []string
 	for in := parts(t, r, bytes.NewReader(body)); ; {
 		p, err := in.NextPart()

@@ -44,7 +44,7 @@ main{width:100%;max-width:60rem;margin:0 auto auto;padding:1rem;box-sizing:borde
 h1{font-size:1.25rem;overflow-wrap:anywhere}
 ol{list-style:none;margin:0;padding:0}
 li{padding:.375rem 0;border-top:1px solid #8883}
-time,.of,.notice,.bytes{color:#767676;font-size:.875rem}
+time,.of,.notice,.bytes{color:#767676;color:light-dark(#666,#aaa);font-size:.875rem}
 .one .of{display:none}
 pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:inherit}
 pre.json{font:.875rem/1.4 ui-monospace,monospace}
@@ -82,7 +82,7 @@ var pageItem = &pabal.Format{Name: "page", Encode: func(e *pabal.Entry) []byte {
 	dst = append(dst, `">`...)
 	if !e.Time.IsZero() {
 		dst = wire.AppendTime(append(dst, `<time datetime="`...), e.Time)
-		dst = e.Time.UTC().AppendFormat(append(dst, `">`...), time.DateTime)
+		dst = e.Time.UTC().AppendFormat(append(dst, `">`...), "2006-01-02 15:04:05Z")
 		dst = append(dst, "</time> "...)
 	}
 	dst = appendElement(dst, `<span class="of">`, string(e.Channel), "</span> ")

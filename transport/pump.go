@@ -42,7 +42,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 		return nil
 	}
 	defer context.AfterFunc(h.draining, func() { cancel(errDraining) })()
-	rotate := time.AfterFunc(h.RotateAfter*9/10+mathrand.N(h.RotateAfter/5+1), func() { cancel(errRotated) })
+	rotate := time.AfterFunc(h.RotateAfter-h.RotateAfter/10+mathrand.N(h.RotateAfter/5+1), func() { cancel(errRotated) })
 	defer rotate.Stop()
 	p.enc.header(w.Header(), resp)
 	w.WriteHeader(http.StatusOK)

@@ -121,11 +121,7 @@ func (q *request) negotiate(r *http.Request, query url.Values) error {
 func (q *request) parseCallback(query url.Values) error {
 	callback := query.Get("callback")
 	switch q.technique {
-	case jsonp:
-		if callback == "" {
-			return problem.BadRequest("jsonp needs ?callback=, the name of your function")
-		}
-	case iframe:
+	case jsonp, iframe:
 		if callback == "" {
 			callback = "pabal"
 		}
@@ -157,7 +153,7 @@ func (q *request) parseChannels(r *http.Request, query url.Values, limits pabal.
 	for _, name := range names {
 		ch, err := limits.CheckChannel(name)
 		if err != nil {
-			return problem.BadRequest("%v", err)
+			return err
 		}
 		if slices.Contains(q.channels, ch) {
 			return problem.BadRequest("channel %q is asked for twice", ch)

@@ -56,7 +56,7 @@ func parseSSE(body string) (events []sseEvent, retry int, rest bool) {
 func TestSSEIsWhatEventSourceReads(t *testing.T) {
 	r := newResponse(t, 1)
 	all := slices.DeleteFunc(scenes(1), func(s scene) bool { return s.entry == nil && s.notice == nil })
-	body, _ := compose(&sseEncoding, r, all, false)
+	body, _ := compose(t, &sseEncoding, r, all, false)
 	events, retry, rest := parseSSE(string(body))
 	if len(events) != len(all)+1 || retry != 2500 || rest {
 		t.Fatalf("got %d events, retry %d, an unfinished one: %v; want %d, 2500, false", len(events), retry, rest, len(all)+1)
@@ -88,7 +88,7 @@ func TestSSEIsWhatEventSourceReads(t *testing.T) {
 
 func TestSSEOverSeveralChannels(t *testing.T) {
 	r := newResponse(t, 2)
-	body, _ := compose(&sseEncoding, r, scenes(2), false)
+	body, _ := compose(t, &sseEncoding, r, scenes(2), false)
 	events, _, _ := parseSSE(string(body))
 	at := map[pabal.Channel]pabal.Position{"chat": {Epoch: 46655}, "news/kbo": {Epoch: 46655}}
 	for _, e := range events {

@@ -54,8 +54,10 @@ const (
 
 func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) error {
 	if !headerHas(r.Header, "Upgrade", "websocket") {
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
+		if r.ProtoMajor == 1 { // later versions have no such fields
+			w.Header().Set("Upgrade", "websocket")
+			w.Header().Set("Connection", "Upgrade")
+		}
 		return &problem.Problem{Status: http.StatusUpgradeRequired, Title: "Upgrade Required", Detail: "?via=websocket is for WebSocket clients: connect to ws://…, or use another technique"}
 	}
 	hs, err := websocket.Negotiate(r, websocket.Config{Subprotocols: []string{subprotocol}, Deflate: true})

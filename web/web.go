@@ -141,7 +141,7 @@ func (s *site) serveElsewhere(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	header := w.Header()
-	header.Set("Vary", "Accept")
+	header.Add("Vary", "Accept")
 	header.Set("Cache-Control", "no-store")
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		problem(w, r, http.StatusNotFound, fmt.Sprintf("There is nothing at %q. Pages are / and /demo/monitor; a channel is read with "+

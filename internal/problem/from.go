@@ -23,7 +23,7 @@ const (
 
 // nodeWide are the limits that a client cannot help being at: the node is
 // full.
-var nodeWide = map[string]bool{"sessions": true, "channels": true, "reads": true}
+var nodeWide = map[string]bool{"sessions": true, "channels": true, "memory-bytes": true}
 
 // From returns what err means to an HTTP client. A [Problem] is itself, an
 // error of package pabal has its status, and of any other it is only said that
@@ -73,7 +73,7 @@ func fromLimit(over *pabal.LimitError) *Problem {
 		Detail: over.Error(), Limit: over.Limit, Max: int64(over.Max), RetryAfter: over.Retry,
 	}
 	switch {
-	case over.Retry > 0 && nodeWide[over.Limit]:
+	case nodeWide[over.Limit]:
 		p.Status = http.StatusServiceUnavailable
 	case over.Retry > 0:
 		p.Status = http.StatusTooManyRequests

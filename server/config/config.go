@@ -68,7 +68,7 @@ type Messages struct {
 type Readers struct {
 	Sessions            int           `name:"sessions" default:"100000" help:"Readers on this node."`
 	SessionsPerAddress  int           `name:"sessions-per-address" default:"1000" zero:"no limit" help:"Readers from one client address; not counted on loopback."`
-	Channels            int           `name:"channels" default:"100000" help:"Channels that this node follows."`
+	Channels            int           `name:"channels" default:"100000" help:"Channels that this node follows, and that the memory broker keeps."`
 	ChannelsPerResponse int           `name:"channels-per-response" default:"100" help:"Channels that one response reads, 100 at most."`
 	WindowEntries       int           `name:"window-entries" default:"1000" help:"Newest entries of a followed channel that readers share in memory."`
 	WindowBytes         Size          `name:"window-bytes" default:"4MiB" help:"Bytes of these entries."`
@@ -87,7 +87,7 @@ type Keep struct {
 	KeepKeys    int           `name:"keep-keys" default:"10000" help:"Keys of a channel whose last entry is kept, with keep latest."`
 	IDWindow    time.Duration `name:"id-window" default:"10m" help:"How long a repeated message ID is known."`
 	IDs         int           `name:"ids" default:"100000" help:"How many message IDs are known."`
-	MemoryBytes Size          `name:"memory-bytes" default:"1GiB" help:"Bytes that the memory broker keeps of all channels; then it drops the channel longest unused."`
+	MemoryBytes Size          `name:"memory-bytes" default:"1GiB" help:"Bytes that the memory broker keeps of all channels together; a publish that would go over it is refused."`
 }
 
 // Log is what a node says of itself.
