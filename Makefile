@@ -9,6 +9,7 @@ SHELL := bash
 GO ?= go
 GOTESTFLAGS ?= -race -count=1
 FUZZTIME ?= 10s
+BENCHTIME ?= 100ms
 
 # The root module and the modules nested in it; tools/ holds no code, only the linter's version.
 MODULES := . $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
@@ -59,8 +60,15 @@ web: ## build web/dist
 	cd web && npm ci --no-audit --no-fund && npm run build
 
 .PHONY: bench
-bench: ## Go benchmarks
-	for m in $(MODULES); do (cd $$m && $(GO) test -run '^$$' -bench . -benchmem ./...); done
+bench: bench-cost bench-go ## what Pabal costs, into docs/benchmarks.md (4 minutes), then the Go benchmarks
+
+.PHONY: bench-cost
+bench-cost: ## what it costs to publish, to deliver by each technique, to be idle
+	cd bench && $(GO) run ./cost
+
+.PHONY: bench-go
+bench-go: ## Go benchmarks, each for BENCHTIME (100ms)
+	for m in $(MODULES); do (cd $$m && $(GO) test -run '^$$' -bench . -benchmem -benchtime=$(BENCHTIME) ./...); done
 
 .PHONY: fuzz
 fuzz: ## each fuzz target in turn, for FUZZTIME (10s)

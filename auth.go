@@ -9,18 +9,15 @@ type Grant struct {
 }
 
 // A ForbiddenError says what a grant does not allow.
-type ForbiddenError struct {
-	Channel Channel
-	Action  string
-}
+type ForbiddenError struct{ Channel Channel }
 
 func (e *ForbiddenError) Error() string {
-	return fmt.Sprintf("you may not %s channel %q: names that begin with $ are Pabal's own", e.Action, e.Channel)
+	return fmt.Sprintf("you may not write to channel %q: names that begin with $ are Pabal's own", e.Channel)
 }
 
 func (g *Grant) publish(ch Channel) error {
 	if ch.Own() && !g.Own {
-		return &ForbiddenError{ch, "write to"}
+		return &ForbiddenError{ch}
 	}
 	return nil
 }

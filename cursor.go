@@ -203,10 +203,7 @@ func (v *Vector) readEpoch(in *bytes.Reader) error {
 	return nil
 }
 
-func readUint64(in *bytes.Reader) (uint64, error) {
-	var raw [8]byte
-	if n, _ := in.Read(raw[:]); n < len(raw) {
-		return 0, errors.New("cut short")
-	}
-	return binary.BigEndian.Uint64(raw[:]), nil
+func readUint64(in *bytes.Reader) (n uint64, err error) {
+	err = binary.Read(in, binary.BigEndian, &n)
+	return n, err
 }

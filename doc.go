@@ -12,10 +12,8 @@
 //	hub := pabal.NewHub(broker, pabal.Limits{})
 //	defer hub.Close()
 //	s, err := hub.Open(pabal.Grant{}, pabal.NewSignal(), pabal.Options{})
-//	// handle err
 //	defer s.Close()
 //	err = s.Subscribe("scores", pabal.FromAll())
-//	// handle err
 //	for batch, err := range s.Batches(ctx, 15*time.Second) {
 //		// …
 //	}

@@ -149,7 +149,7 @@ func (h *Hub) follow(ch Channel) (*Tail, error) {
 	defer h.mu.Unlock()
 	t := h.tails[ch]
 	if t == nil {
-		if len(h.tails) >= h.limits.Channels {
+		if len(h.tails) >= h.limits.Channels && !h.dropIdle() {
 			return nil, &LimitError{Limit: "channels", Max: h.limits.Channels, What: "one more channel to follow", Retry: h.limits.TailLinger}
 		}
 		t = &Tail{channel: ch, hub: h}
@@ -157,6 +157,22 @@ func (h *Hub) follow(ch Channel) (*Tail, error) {
 	}
 	t.followers++
 	return t, nil
+}
+
+// dropIdle lets go of a tail that nobody follows any more, if it finds one soon.
+func (h *Hub) dropIdle() bool {
+	looked := 0
+	for ch, t := range h.tails { // in no order
+		if t.followers == 0 {
+			t.stop()
+			delete(h.tails, ch)
+			return true
+		}
+		if looked++; looked == 100 {
+			break
+		}
+	}
+	return false
 }
 
 func (h *Hub) unfollow(t *Tail) {
@@ -241,8 +257,11 @@ func (h *Hub) pause(failures int) bool {
 	}
 }
 
+// pageBytes bounds what a session holds beside the tail, but for one entry.
+const pageBytes = 128 << 10
+
 func (h *Hub) query(from From) Query {
-	return Query{From: from, MaxEntries: h.limits.WindowEntries, MaxBytes: h.limits.BatchBytes}
+	return Query{From: from, MaxEntries: h.limits.WindowEntries, MaxBytes: min(h.limits.BatchBytes, pageBytes)}
 }
 
 // readNow reads from the broker when there is a slot for it.

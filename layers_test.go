@@ -50,7 +50,7 @@ type home struct {
 // homes names the home of each third party, by the beginning of its import path.
 var homes = map[string]home{
 	"github.com/gobwas/":              {folders: []string{"internal/websocket"}},
-	"github.com/coder/websocket":      {folders: []string{"client"}, tests: true},
+	"github.com/coder/websocket":      {folders: []string{"client", "internal/readers"}, tests: true},
 	"github.com/prometheus/":          {folders: []string{"server"}},
 	"github.com/shirou/gopsutil":      {folders: []string{"server"}},
 	"github.com/quic-go/":             {folders: []string{"server"}},

@@ -16,7 +16,7 @@ type Limits struct {
 	ChannelsPerResponse int           // that one session reads; 100, and no more
 	Channels            int           // that one node follows; 100,000
 	WindowEntries       int           // of a followed channel that stay in memory; 1,000
-	WindowBytes         int           // the same; 4 MiB
+	WindowBytes         int           // the same; 4 MiB. Each technique that reads them adds its encoding
 	Sessions            int           // on one node; 100,000
 	SessionsPerAddress  int           // for one Grant.Address; 1,000
 	Reads               int           // of the broker at once; 64

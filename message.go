@@ -2,8 +2,8 @@ package pabal
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -57,12 +57,7 @@ type Digest [16]byte
 // Digest returns the digest of all of m but its ID.
 func (m *Message) Digest() Digest {
 	h := sha256.New()
-	for _, field := range []string{m.Type, m.Key, m.ContentType} {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(field)))
-		h.Write(size[:])
-		h.Write([]byte(field))
-	}
+	h.Write(fmt.Appendf(nil, "%q %q %q ", m.Type, m.Key, m.ContentType))
 	h.Write(m.Data)
 	return Digest(h.Sum(nil))
 }
@@ -111,23 +106,19 @@ type encoding struct {
 // Encoded returns e in format f. The encoding is made once and shared by all
 // that ask, so the bytes must not be written to.
 func (e *Entry) Encoded(f *Format) []byte {
-	head := e.encodings.Load()
-	for n := head; n != nil; n = n.next {
-		if n.format == f {
-			return n.bytes
-		}
-	}
-	n := &encoding{format: f, bytes: f.Encode(e)}
+	var made *encoding
 	for {
-		n.next = head
-		if e.encodings.CompareAndSwap(head, n) {
-			return n.bytes
-		}
-		head = e.encodings.Load()
-		for other := head; other != n.next; other = other.next {
-			if other.format == f {
-				return other.bytes
+		head := e.encodings.Load()
+		for n := head; n != nil; n = n.next {
+			if n.format == f {
+				return n.bytes
 			}
+		}
+		if made == nil {
+			made = &encoding{format: f, bytes: f.Encode(e)}
+		}
+		if made.next = head; e.encodings.CompareAndSwap(head, made) {
+			return made.bytes
 		}
 	}
 }

@@ -2,6 +2,7 @@ package pabal
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"sync"
@@ -26,7 +27,8 @@ type Session struct {
 // Options are what a session reads.
 type Options struct {
 	Latest bool          // of each key only the latest entry
-	Every  time.Duration // at least this long between batches; 0: at once
+	Every  time.Duration // for which the session rests each time it has read all there is
+	Limit  int           // of entries read from the broker at once; 0: a page of the hub's own size
 }
 
 // A Batch is what one step yields. It is reused by the next.
@@ -234,7 +236,7 @@ func (s *Session) give(i int, b *Batch) {
 		n := c.notices[0]
 		c.notices = c.notices[1:]
 		p.pos = n.Cursor
-		b.Items = append(b.Items, Item{Notice: n, Place: i})
+		b.say(i, n)
 	case len(c.entries) > 0:
 		e := c.entries[0]
 		c.entries = c.entries[1:]
@@ -308,23 +310,30 @@ func (p *place) latest() {
 		return
 	}
 	p.catch = &catchUp{read: true, entries: c.entries, end: c.to}
-	if c.skipped > 0 {
-		p.catch.notices = []*Notice{{Kind: NoticeSkipped, Channel: p.channel, Cursor: p.pos, Count: c.skipped}}
+	p.catch.skip(p.channel, p.pos, c.skipped)
+}
+
+// skip has it said that n entries after at are left out.
+func (c *catchUp) skip(ch Channel, at Position, n int) {
+	if n > 0 {
+		c.notices = append(c.notices, &Notice{Kind: NoticeSkipped, Channel: ch, Cursor: at, Count: n})
 	}
 }
 
 func (s *Session) sayLive(i int, b *Batch) {
 	if p := &s.places[i]; !p.live {
 		p.live = true
-		b.Items = append(b.Items, Item{Notice: &Notice{Kind: NoticeLive, Channel: p.channel, Cursor: s.Position(i)}, Place: i})
+		b.say(i, &Notice{Kind: NoticeLive, Channel: p.channel, Cursor: s.Position(i)})
 	}
 }
 
 func (s *Session) sayClosed(i int, b *Batch) {
 	p := &s.places[i]
 	p.done = true
-	b.Items = append(b.Items, Item{Notice: &Notice{Kind: NoticeClosed, Channel: p.channel, Cursor: s.Position(i), Reason: ClosedByPublisher}, Place: i})
+	b.say(i, &Notice{Kind: NoticeClosed, Channel: p.channel, Cursor: s.Position(i), Reason: ClosedByPublisher})
 }
+
+func (b *Batch) say(i int, n *Notice) { b.Items = append(b.Items, Item{Notice: n, Place: i}) }
 
 // CatchUp reads from the broker what s needs to go on, and resolves where new
 // subscriptions begin. It may block. After an error s is unchanged, and
@@ -345,12 +354,7 @@ func (s *Session) CatchUp(ctx context.Context) error {
 		all.Go(func() { errs[i] = s.catchUp(ctx, p) })
 	}
 	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *Session) catchUp(ctx context.Context, p *place) error {
@@ -367,6 +371,9 @@ func (s *Session) catchUp(ctx context.Context, p *place) error {
 	}
 	q := s.hub.query(p.catch.from)
 	q.Latest = s.options.Latest
+	if s.options.Limit > 0 {
+		q.MaxEntries = min(q.MaxEntries, s.options.Limit)
+	}
 	page, err := s.hub.read(ctx, p.channel, q)
 	if err != nil {
 		return err
@@ -377,9 +384,7 @@ func (s *Session) catchUp(ctx context.Context, p *place) error {
 		p.pos = page.Lost.From
 		p.catch.notices = append(p.catch.notices, page.Lost.notice(p.channel))
 	}
-	if page.Skipped > 0 {
-		p.catch.notices = append(p.catch.notices, &Notice{Kind: NoticeSkipped, Channel: p.channel, Cursor: page.Start, Count: page.Skipped})
-	}
+	p.catch.skip(p.channel, page.Start, page.Skipped)
 	if n := len(page.Entries); page.More && n > 0 {
 		p.catch.end = page.Entries[n-1].Position()
 	}
@@ -399,35 +404,25 @@ func (s *Session) Batches(ctx context.Context, beat time.Duration) iter.Seq2[*Ba
 		timer := time.NewTimer(beat)
 		defer timer.Stop()
 		for {
-			state := s.Step(&b, batchItems)
-			if len(b.Items) > 0 {
-				if !yield(&b, nil) {
-					return
-				}
-				timer.Reset(beat)
-			}
-			var err error
-			switch state {
-			case Done:
+			idle, err := false, ctx.Err()
+			switch state := s.Step(&b, batchItems); {
+			case err != nil || len(b.Items) > 0:
+			case state == Done:
 				return
-			case Behind:
+			case state == Behind:
 				err = s.CatchUp(ctx)
-			case Caught:
-				var idle bool
-				if idle, err = s.wait(ctx, timer); idle && err == nil {
-					b.Items = b.Items[:0]
-					if !yield(&b, nil) {
-						return
-					}
-					timer.Reset(beat)
-				}
-			}
-			if err == nil {
-				err = ctx.Err()
+			case state == Caught:
+				idle, err = s.wait(ctx, timer)
 			}
 			if err != nil {
 				yield(nil, err)
 				return
+			}
+			if idle || len(b.Items) > 0 {
+				if !yield(&b, nil) {
+					return
+				}
+				timer.Reset(beat)
 			}
 		}
 	}

@@ -192,8 +192,11 @@ func (t *Tail) refresh() {
 	for failures := 0; ; {
 		t.mu.Lock()
 		t.again = false
-		from := t.last().Position()
+		from, stopped := t.last().Position(), t.stopped
 		t.mu.Unlock()
+		if stopped {
+			return
+		}
 		page, err := t.hub.readNow(t.hub.ctx, t.channel, t.hub.query(After(from)))
 		if err == nil && t.mend(from, page) {
 			return
