@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/problem"
@@ -15,8 +17,11 @@ import (
 // A Handler answers POST, HEAD and DELETE on /channels/{name}, and GET on
 // /channels, the list. It must not be changed once it serves.
 type Handler struct {
-	Hub *pabal.Hub
-	Log *slog.Logger // nil: slog.Default()
+	Hub       *pabal.Hub
+	Log       *slog.Logger // nil: slog.Default()
+	BodyBytes int64        // of all bodies that are being read at once; 256 MiB
+
+	bodies atomic.Int64
 }
 
 // methods are those of a channel, reading included.
@@ -74,7 +79,14 @@ func grant(r *http.Request) pabal.Grant {
 
 // noQuery reports parameters of r that are none of known.
 func noQuery(r *http.Request, known ...string) error {
-	for name := range r.URL.Query() {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return problem.BadRequest("the query cannot be read: %v", err)
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return problem.BadRequest("?%.40s= is given %d times; give it once", name, len(values))
+		}
 		if !contains(known, name) {
 			advice := "it has none"
 			if len(known) > 0 {

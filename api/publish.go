@@ -1,12 +1,15 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/problem"
@@ -29,6 +32,11 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Chann
 	if err := noQuery(r, "id", "type", "key", "close"); err != nil {
 		return err
 	}
+	release, err := h.reserve(r)
+	if err != nil {
+		return err
+	}
+	defer release()
 	p, batch, err := h.read(w, r)
 	if err != nil {
 		return err
@@ -50,15 +58,34 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Chann
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pabal-Cursor", answer.Cursor)
-	_, _ = w.Write(append(body, '\n')) // a client that left learns the outcome by repeating
+	body = append(body, '\n')
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // a client that left learns the outcome by repeating
 	return nil
+}
+
+// reserve keeps room for r's body, so that bodies which come slowly cannot
+// take all memory.
+func (h *Handler) reserve(r *http.Request) (release func(), err error) {
+	size := r.ContentLength
+	if size < 0 { // it does not say
+		size = int64(h.Hub.Limits().MessageBytes)
+	}
+	most := cmp.Or(h.BodyBytes, 256<<20)
+	if h.bodies.Add(size) > most && size < most {
+		h.bodies.Add(-size)
+		return nil, &pabal.LimitError{Limit: "body-bytes", Max: int(most), What: "one more body to read", Retry: time.Second}
+	}
+	return func() { h.bodies.Add(-size) }, nil
 }
 
 // read reads what r publishes. batch says that it came as NDJSON.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) (p pabal.Publish, batch bool, err error) {
 	query := r.URL.Query()
 	p.BatchID = strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	p.Close = query.Has("close")
+	if p.Close = query.Has("close"); p.Close && query.Get("close") != "" && query.Get("close") != "true" {
+		return p, false, problem.BadRequest("?close=%.40s: give ?close to close the channel, and leave it out otherwise", query.Get("close"))
+	}
 	if p.If, err = condition(r.Header.Get("If-Match")); err != nil {
 		return p, false, err
 	}

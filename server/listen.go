@@ -55,9 +55,10 @@ func explainListen(address string, err error) error {
 }
 
 // newHTTPServer returns a server of HTTP/1.1 and HTTP/2: over TLS as the
-// client prefers, in the clear HTTP/2 by prior knowledge only. A response may
-// take for ever, so the techniques bound each write themselves.
-func newHTTPServer(handler http.Handler) *http.Server {
+// client prefers, in the clear HTTP/2 by prior knowledge only. An answer may
+// take as long as answer; the techniques whose response goes on bound each
+// write themselves.
+func newHTTPServer(handler http.Handler, answer time.Duration) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -68,6 +69,7 @@ func newHTTPServer(handler http.Handler) *http.Server {
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 250, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 		ReadHeaderTimeout: headTimeout,
 		IdleTimeout:       idleTimeout,
+		WriteTimeout:      answer,
 		MaxHeaderBytes:    maxHeadBytes,
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/pabal/pabal/internal/problem"
 )
 
 // bodyTimeout is how long a client may take to send a body.
@@ -27,6 +29,27 @@ func (s *Server) routes() http.Handler {
 	})
 }
 
+// bodies keeps requests whose body does not come from holding anything: it has
+// bodyTimeout to arrive, and who sends one where none belongs is not waited for.
+func bodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		// An error means that the connection cannot be bound in time, and so is not one from outside.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		if r.Method != http.MethodPost {
+			if r.ProtoMajor == 1 {
+				w.Header().Set("Connection", "close") // or net/http would read the body first
+			}
+			problem.Write(w, problem.BadRequest("%s has no body here; publish with POST", r.Method))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (s *Server) channels(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet:
@@ -35,9 +58,6 @@ func (s *Server) channels(w http.ResponseWriter, r *http.Request) {
 			s.parts.read.ServeHTTP(w, r)
 			return
 		}
-	case http.MethodPost:
-		// An error means that the connection cannot be bound in time, and so is not one from outside.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	s.parts.api.ServeHTTP(w, r)
 }

@@ -49,7 +49,8 @@ func newServer(cfg config.Config, log *slog.Logger, p parts) (*Server, error) {
 	}
 	limit := &rateLimit{perSecond: cfg.Access.RequestRate}
 	addresses := addresses{cfg.Access.TrustedProxies}
-	s.http = newHTTPServer(addresses.handler(guard.handler(limit.handler(s.routes()))))
+	handler := bodies(addresses.handler(guard.handler(limit.handler(s.routes()))))
+	s.http = newHTTPServer(handler, cfg.Delivery.LongPollMax+cfg.Delivery.WriteTimeout+bodyTimeout)
 	s.http.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	if s.cert != nil {
 		s.http.TLSConfig = s.cert.config()

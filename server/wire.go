@@ -28,7 +28,7 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 		hub:   hub,
 		read:  reads,
 		drain: reads.Drain,
-		api:   &api.Handler{Hub: hub, Log: log},
+		api:   &api.Handler{Hub: hub, Log: log, BodyBytes: int64(cfg.Messages.BodyBytes)},
 		pages: web.Handler(),
 		close: broker.Close,
 	})

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -63,12 +62,15 @@ func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal,
 	var b pabal.Batch
 	bytes := 0
 	for {
-		state := s.Step(&b, most.items-len(a.entries)-len(a.notices))
+		state := s.Step(&b, most.entries-len(a.entries))
 		for _, item := range b.Items {
-			a.take(item)
 			if item.Entry != nil {
-				bytes += item.Entry.Size()
+				if bytes += item.Entry.Size(); bytes > most.bytes && len(a.entries) > 0 {
+					a.more = true
+					return a, nil
+				}
 			}
+			a.take(item)
 		}
 		if state == pabal.Behind {
 			if err := s.CatchUp(request); err != nil {
@@ -77,7 +79,7 @@ func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal,
 			continue
 		}
 		if state == pabal.More {
-			if len(a.entries)+len(a.notices) < most.items && bytes < most.bytes {
+			if len(a.entries) < most.entries {
 				continue
 			}
 			a.more = moreThan(request, s)
@@ -101,7 +103,7 @@ func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal,
 }
 
 // room bounds one answer.
-type room struct{ items, bytes int }
+type room struct{ entries, bytes int }
 
 // take adds item to a. A poll that has nothing new says so by being empty, so
 // $live has no place in it.
@@ -120,15 +122,19 @@ func (a *answer) take(item pabal.Item) {
 func moreThan(ctx context.Context, s *pabal.Session) bool {
 	var b pabal.Batch
 	for {
-		switch state := s.Step(&b, 1); {
-		case len(b.Items) > 0:
-			n := b.Items[0].Notice
-			return n == nil || n.Kind != pabal.NoticeLive
-		case state != pabal.Behind:
-			return false
+		state := s.Step(&b, 1)
+		for _, item := range b.Items {
+			if item.Notice == nil || item.Notice.Kind != pabal.NoticeLive {
+				return true
+			}
 		}
-		if s.CatchUp(ctx) != nil {
-			return true
+		switch state {
+		case pabal.Caught, pabal.Done:
+			return false
+		case pabal.Behind:
+			if s.CatchUp(ctx) != nil {
+				return true
+			}
 		}
 	}
 }
@@ -185,12 +191,12 @@ func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, q *request
 		header.Set("Retry-After", map[bool]string{true: "5", false: "1"}[empty])
 	}
 	unchanged := headerHas(r.Header, "If-None-Match", tag) || headerHas(r.Header, "If-None-Match", "W/"+tag)
-	if len(a.notices) == 0 && q.technique != jsonp && q.cursor != "" {
+	if len(a.notices) == 0 && q.technique != jsonp {
 		switch {
 		case unchanged:
 			w.WriteHeader(http.StatusNotModified)
 			return
-		case empty && a.cursor == from:
+		case empty && q.stays(a.places):
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
@@ -205,12 +211,23 @@ func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, q *request
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Now().Add(h.WriteTimeout + time.Duration(len(body)/(64<<10))*time.Second))
-	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
-	if _, err := w.Write(body); err != nil && !errors.Is(err, context.Canceled) {
+	if err := writePieces(w, rc.SetWriteDeadline, h.WriteTimeout, body); err != nil {
 		h.Log.Debug("answer not taken", "path", r.URL.Path, "error", err)
 	}
 }
+
+// stays reports whether places are the very positions that q asks to read after.
+func (q *request) stays(places []pabal.Position) bool {
+	for i, from := range q.from {
+		if at, ok := from.After(); !ok || at != places[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// negotiated is what the choice of a technique that is not named depends on.
+const negotiated = "Accept, Prefer"
 
 // entityTag names what a says: the range, the filter and the form. When
 // nothing is new it is the cursor alone.
@@ -224,6 +241,9 @@ func entityTag(q *request, a *answer, from string) string {
 	}
 	if q.technique == jsonp {
 		tag += ".jsonp"
+	}
+	if a.more {
+		tag += ".more"
 	}
 	for _, n := range a.notices {
 		tag += "." + strings.TrimPrefix(string(n.Kind), "$")

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -75,10 +77,10 @@ func parseCommand(ev websocket.Event, cmd *command) error {
 	if err := d.Decode(cmd); err != nil {
 		return problem.BadRequest("a command is one JSON object, such as {\"id\":1,\"command\":\"subscribe\",\"channel\":\"chat\"}: %v", strings.TrimPrefix(err.Error(), "json: "))
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return problem.BadRequest("a message holds one command; send the next in a message of its own")
 	}
-	if id := cmd.ID; len(id) > 128 || len(id) > 0 && (id[0] == '{' || id[0] == '[') {
+	if id := cmd.ID; len(id) > 128 || len(id) > 0 && id[0] != '"' && id[0] != '-' && (id[0] < '0' || id[0] > '9') {
 		cmd.ID = nil
 		return problem.BadRequest("id must be a number or a string of at most 128 bytes")
 	}

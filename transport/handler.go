@@ -69,6 +69,7 @@ var (
 	errDraining = errors.New("draining")
 	errRotated  = errors.New("rotated")
 	errSlow     = errors.New("the reader took nothing for the write timeout")
+	errLeft     = errors.New("the reader left")
 )
 
 func (h *Handler) init() {

@@ -32,7 +32,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 	if err != nil {
 		return err
 	}
-	p := &pump{handler: h, enc: encodings[q.technique], resp: resp, w: w, rc: http.NewResponseController(w)}
+	p := &pump{handler: h, enc: encodings[q.technique], resp: resp, w: w, rc: http.NewResponseController(w), closed: map[int]bool{}}
 	var first pabal.Batch
 	state := s.Step(&first, 256)
 	if q.technique == sse && q.cursor != "" && state == pabal.Done && onlyClosed(&first) {
@@ -45,6 +45,9 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 	rotate := time.AfterFunc(h.RotateAfter-h.RotateAfter/10+mathrand.N(h.RotateAfter/5+1), func() { cancel(errRotated) })
 	defer rotate.Stop()
 	p.enc.header(w.Header(), resp)
+	if !q.named {
+		w.Header().Add("Vary", negotiated)
+	}
 	w.WriteHeader(http.StatusOK)
 	err = p.run(ctx, s, &first)
 	p.finish(ctx, r, err)
@@ -90,6 +93,7 @@ type pump struct {
 	rc      *http.ResponseController
 	buf     []byte
 	written int64
+	closed  map[int]bool // the places of which $closed was said
 }
 
 // run writes what s yields until the response is to end, and says why.
@@ -124,6 +128,9 @@ func (p *pump) write(b *pabal.Batch) error {
 		} else {
 			p.resp.move(item.Place, item.Notice.Cursor)
 			p.buf = p.enc.notice(p.buf, p.resp, item.Notice)
+			if item.Notice.Kind == pabal.NoticeClosed {
+				p.closed[item.Place] = true
+			}
 		}
 		if len(p.buf) >= writeBytes {
 			if err := p.flush(); err != nil {
@@ -141,8 +148,8 @@ func (p *pump) flush() error {
 	if len(p.buf) == 0 {
 		return nil
 	}
-	_ = p.rc.SetWriteDeadline(time.Now().Add(p.handler.WriteTimeout)) // not every ResponseWriter has one
-	_, err := p.w.Write(p.buf)
+	begun := time.Now()
+	err := writePieces(p.w, p.rc.SetWriteDeadline, p.handler.WriteTimeout, p.buf)
 	if err == nil {
 		err = p.rc.Flush()
 	}
@@ -150,25 +157,29 @@ func (p *pump) flush() error {
 	if p.buf = p.buf[:0]; cap(p.buf) > 2*writeBytes {
 		p.buf = nil
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case err == nil:
+		_ = p.rc.SetWriteDeadline(time.Time{}) // over HTTP/2 it ends a stream also while nothing is written
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded), time.Since(begun) >= p.handler.WriteTimeout: // HTTP/2 does not tell
 		return errSlow
 	}
-	return err
+	return errLeft
 }
 
 // finish ends the response well, where that is still possible.
 func (p *pump) finish(ctx context.Context, r *http.Request, why error) {
-	if cause := context.Cause(ctx); why != nil && cause != nil {
+	if cause := context.Cause(ctx); cause != nil && why != nil && !errors.Is(why, errSlow) {
 		why = cause
 	}
 	switch {
 	case why == nil || errors.Is(why, errRotated):
 	case errors.Is(why, errDraining):
 		p.sayClosed("draining")
-	case r.Context().Err() != nil:
-		return // the client left
 	case errors.Is(why, errSlow):
 		p.handler.Log.Info("reader closed", "path", r.URL.Path, "client", r.RemoteAddr, "reason", why)
+		return
+	case errors.Is(why, errLeft), r.Context().Err() != nil:
 		return
 	default:
 		p.handler.Log.Warn("reader closed", "path", r.URL.Path, "client", r.RemoteAddr, "reason", why)
@@ -176,11 +187,13 @@ func (p *pump) finish(ctx context.Context, r *http.Request, why error) {
 	}
 	p.buf = p.enc.end(p.buf, p.resp, why == nil)
 	_ = p.flush()
-	_ = p.rc.SetWriteDeadline(time.Time{})
 }
 
 func (p *pump) sayClosed(reason pabal.Reason) {
 	for i, ch := range p.resp.channels {
+		if p.closed[i] {
+			continue
+		}
 		p.buf = p.enc.notice(p.buf, p.resp, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: ch, Cursor: p.resp.start[i], Reason: reason})
 	}
 }

@@ -239,6 +239,7 @@ func (q *request) parseOptions(r *http.Request, query url.Values, longest time.D
 	if q.limit, err = number(query, "limit", maxEntries, 1, maxEntries); err != nil {
 		return err
 	}
+	q.options.Limit = q.limit
 	if query.Has("limit") && !q.technique.answer {
 		return problem.BadRequest("?limit= is for poll, longpoll and jsonp; %s goes on until you end it", q.technique.name)
 	}

@@ -18,18 +18,36 @@ func (h *Handler) checkSite(r *http.Request, q *request) error {
 			return problem.Forbidden("the page's origin %.100s may not open a WebSocket here; allow it with --allow-origin", origin)
 		}
 	case jsonp, iframe, multipart, page:
+		if r.Header.Get("Sec-Fetch-Site") == "" && (q.technique == jsonp || q.technique == iframe) {
+			return h.checkReferer(r, q)
+		}
 		if r.Header.Get("Sec-Fetch-Site") != "cross-site" || r.Header.Get("Sec-Fetch-Mode") == "cors" {
 			return nil // CORS decides, or it is no other site's page
 		}
 		if r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" {
 			return nil // a link was followed
 		}
-		referer, err := url.Parse(r.Header.Get("Referer"))
-		if err != nil || !h.allows(referer.Scheme+"://"+referer.Host) {
-			return problem.Forbidden("a page of another site may not read by %s here; allow its origin with --allow-origin, or use sse with CORS", q.technique.name)
+		if r.Header.Get("Referer") == "" {
+			return foreign(q)
 		}
+		return h.checkReferer(r, q)
 	}
 	return nil
+}
+
+// checkReferer refuses a page of another site, as far as the browser says
+// which page asks.
+func (h *Handler) checkReferer(r *http.Request, q *request) error {
+	referer := r.Header.Get("Referer")
+	u, err := url.Parse(referer)
+	if referer == "" || err == nil && (strings.EqualFold(u.Host, r.Host) || h.allows(u.Scheme+"://"+u.Host)) {
+		return nil
+	}
+	return foreign(q)
+}
+
+func foreign(q *request) error {
+	return problem.Forbidden("a page of another site may not read by %s here; allow its origin with --allow-origin, or use sse with CORS", q.technique.name)
 }
 
 func (h *Handler) allows(origin string) bool {

@@ -33,9 +33,11 @@ type wsConn struct {
 	frames chan []byte                // control frames and replies to be written, in order
 	tasks  chan func(context.Context) // what is to be done with the session
 	ended  chan wsEnd                 // why the reader stopped: once
-	echoes chan struct{}              // the writer has moved on (raw)
+	hear   chan pabal.Position        // up to where the reader wants to have heard its echo,
+	heard  chan struct{}              // and that it has
 
-	buf []byte
+	buf  []byte
+	owed pabal.Position // what the reader wants to have heard
 }
 
 // wsEnd is why a WebSocket ends, and what its close frame says.
@@ -81,7 +83,7 @@ func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) 
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	c := &wsConn{
 		handler: h, request: r, q: q, conn: conn, session: s, signal: signal, grant: grant(r),
-		frames: make(chan []byte, 16), tasks: make(chan func(context.Context)), ended: make(chan wsEnd, 1), echoes: make(chan struct{}, 1),
+		frames: make(chan []byte, 16), tasks: make(chan func(context.Context)), ended: make(chan wsEnd, 1), hear: make(chan pabal.Position), heard: make(chan struct{}, 1),
 		form: formOf(hs, q), deflate: hs.MayCompress,
 	}
 	c.buf = hs.AppendResponse(nil, w.Header())
@@ -108,7 +110,7 @@ func (c *wsConn) run(early []byte, hs websocket.Handshake) {
 	reading := make(chan struct{})
 	go func() {
 		defer close(reading)
-		reader := &wsReader{c: c, parser: websocket.Parser{MaxMessage: c.handler.Hub.Limits().MessageBytes, Deflate: hs.Deflate}}
+		reader := &wsReader{c: c, parser: websocket.Parser{MaxMessage: c.longest(), Deflate: hs.Deflate}}
 		c.ended <- reader.run(ctx, early)
 	}()
 	end := c.write(ctx)
@@ -122,6 +124,20 @@ func (c *wsConn) run(early []byte, hs websocket.Handshake) {
 		}
 	}
 }
+
+// longest returns how many bytes a message of the client may have. A command
+// has more than the message that it publishes: base64 takes a third more, and
+// escapes up to as much again.
+func (c *wsConn) longest() int {
+	limit := c.handler.Hub.Limits().MessageBytes
+	if c.form == &v1Form {
+		return 2*limit + commandBytes
+	}
+	return limit
+}
+
+// commandBytes is what a command may have beside its data.
+const commandBytes = 4 << 10
 
 // lingerBytes and lingerTime bound what is read after the close frame.
 const (
@@ -151,47 +167,57 @@ func (c *wsConn) write(ctx context.Context) wsEnd {
 	var b pabal.Batch
 	for {
 		state := c.session.Step(&b, 256)
+		c.takeFrames() // what answers a ping comes before the echo of what followed it
 		end, ended := c.encode(&b)
-		c.takeFrames()
 		if err := c.flush(); err != nil {
 			return wsEnd{gone: true}
-		}
-		select {
-		case c.echoes <- struct{}{}:
-		default:
 		}
 		if ended {
 			return end
 		}
+		if c.owed != (pabal.Position{}) && c.said(c.owed) {
+			c.owed = pabal.Position{}
+			c.heard <- struct{}{}
+		}
 		switch state {
-		case pabal.More:
-			continue
 		case pabal.Behind:
 			if err := c.session.CatchUp(ctx); err != nil {
 				c.handler.Log.Warn("reader closed", "path", c.request.URL.Path, "client", c.request.RemoteAddr, "reason", err)
 				return wsEnd{code: 1013, reason: "unavailable"}
 			}
-			continue
 		case pabal.Done:
 			if c.form == &rawForm || c.form == &rawEntryForm {
 				return wsEnd{code: 1000, reason: "closed"}
 			}
 		}
-		if end, ended := c.wait(ctx, ping.C); ended {
+		if end, ended := c.wait(ctx, ping.C, state == pabal.More || state == pabal.Behind); ended {
 			return end
 		}
 	}
 }
 
-// wait waits until there is something to do, and does what is no reading.
-func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time) (wsEnd, bool) {
+// always is ready to be received from.
+var always = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// wait waits until there is something to do, and does what is no reading. With
+// more to read it does not wait, but also then whatever else there is to do
+// gets its turn.
+func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time, more bool) (wsEnd, bool) {
 	var due <-chan time.Time
 	var signal <-chan struct{} = c.signal
 	if rest := time.Until(c.session.Due()); rest > 0 {
 		due, signal = time.After(rest), nil
 	}
+	if more {
+		signal = always
+	}
 	select {
 	case <-signal:
+	case c.owed = <-c.hear:
 	case <-due:
 	case frame := <-c.frames:
 		c.buf = append(c.buf, frame...)
@@ -202,7 +228,7 @@ func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time) (wsEnd, bool) 
 		c.buf = append(c.buf, c.form.beat...)
 	case end := <-c.ended:
 		c.takeFrames()
-		return c.hear(ctx, end), true
+		return c.finish(ctx, end), true
 	case <-c.handler.draining.Done():
 		for i, ch := range c.channels() {
 			if c.form.notice != nil {
@@ -214,15 +240,22 @@ func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time) (wsEnd, bool) 
 	return wsEnd{}, false
 }
 
-// hear lets a raw client that closes hear all that it published.
-func (c *wsConn) hear(ctx context.Context, end wsEnd) wsEnd {
+// said reports whether all up to p, in the channel of a raw WebSocket, was
+// written, or never will be.
+func (c *wsConn) said(p pabal.Position) bool {
+	at := c.session.Position(0)
+	return at.Epoch != p.Epoch || at.Offset >= p.Offset
+}
+
+// finish lets a raw client that closes hear all that it published.
+func (c *wsConn) finish(ctx context.Context, end wsEnd) wsEnd {
 	if end.gone || end.last == (pabal.Position{}) {
 		return end
 	}
 	timeout := time.NewTimer(c.handler.WriteTimeout)
 	defer timeout.Stop()
 	var b pabal.Batch
-	for c.session.Position(0).Epoch == end.last.Epoch && c.session.Position(0).Offset < end.last.Offset {
+	for !c.said(end.last) {
 		state := c.session.Step(&b, 256)
 		if _, ended := c.encode(&b); ended || state == pabal.Done {
 			return end
@@ -233,9 +266,10 @@ func (c *wsConn) hear(ctx context.Context, end wsEnd) wsEnd {
 		if state == pabal.Behind && c.session.CatchUp(ctx) != nil {
 			return end
 		}
-		if state == pabal.Caught && c.session.Position(0).Offset < end.last.Offset {
+		if state == pabal.Caught && !c.said(end.last) {
 			select {
 			case <-c.signal:
+			case <-time.After(max(time.Until(c.session.Due()), c.handler.WriteTimeout/16)): // it rests
 			case <-timeout.C:
 				return end
 			}
@@ -284,8 +318,7 @@ func (c *wsConn) flush() error {
 	if len(c.buf) == 0 {
 		return nil
 	}
-	_ = c.conn.SetWriteDeadline(time.Now().Add(c.handler.WriteTimeout + time.Duration(len(c.buf)>>20)*time.Second))
-	_, err := c.conn.Write(c.buf)
+	err := writePieces(c.conn, c.conn.SetWriteDeadline, c.handler.WriteTimeout, c.buf)
 	if c.buf = c.buf[:0]; cap(c.buf) > 2*writeBytes {
 		c.buf = nil
 	}

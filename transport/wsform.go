@@ -23,20 +23,25 @@ var (
 	rawForm      = newForm("websocket raw", barePayload)
 	rawEntryForm = newForm("websocket entry", entryPayload)
 	v1Form       = func() wsForm {
-		f := newForm("websocket pabal.v1", entryPayload)
+		f := rawEntryForm
 		f.open, f.notice, f.beat = appendWSOpen, appendWSNotice, websocket.Message(websocket.OpText, nil, false)
 		return f
 	}()
 )
 
 func newForm(name string, payload func(*pabal.Entry) (websocket.Opcode, []byte)) wsForm {
-	format := func(name string, compress bool) *pabal.Format {
-		return &pabal.Format{Name: name, Encode: func(e *pabal.Entry) []byte {
-			op, data := payload(e)
-			return websocket.Message(op, data, compress)
-		}}
-	}
-	return wsForm{plain: format(name, false), small: format(name+" compressed", true), payload: payload}
+	plain := &pabal.Format{Name: name, Encode: func(e *pabal.Entry) []byte {
+		op, data := payload(e)
+		return websocket.Message(op, data, false)
+	}}
+	small := &pabal.Format{Name: name + " compressed", Encode: func(e *pabal.Entry) []byte {
+		op, data := payload(e)
+		if frame := websocket.Message(op, data, true); len(frame) < len(e.Encoded(plain)) {
+			return frame
+		}
+		return e.Encoded(plain)
+	}}
+	return wsForm{plain: plain, small: small}
 }
 
 func formOf(hs websocket.Handshake, q *request) *wsForm {
@@ -51,10 +56,11 @@ func formOf(hs websocket.Handshake, q *request) *wsForm {
 
 // frame returns e as a frame that is shared by all who get the same.
 func (f *wsForm) frame(e *pabal.Entry, mayCompress func(int) bool) []byte {
-	if mayCompress(e.Size()) {
+	plain := e.Encoded(f.plain)
+	if mayCompress(len(plain)) { // a little more than the payload, which is what it asks
 		return e.Encoded(f.small)
 	}
-	return e.Encoded(f.plain)
+	return plain
 }
 
 func barePayload(e *pabal.Entry) (websocket.Opcode, []byte) {

@@ -16,12 +16,16 @@ type wsReader struct {
 	c      *wsConn
 	parser websocket.Parser
 	last   pabal.Position // of what a raw client published last
-	ahead  int            // bytes that a raw client published since it last waited for its echo
+	ahead  int            // messages that a raw client published since it last waited for its echo,
+	bytes  int            // and their bytes
 }
+
+// leastRead is the size of a read while little comes.
+const leastRead = 4 << 10
 
 // run reads until the connection or ctx ends, and says why.
 func (r *wsReader) run(ctx context.Context, early []byte) wsEnd {
-	buf := make([]byte, 16<<10)
+	buf := make([]byte, leastRead)
 	in := early
 	for {
 		for len(in) > 0 {
@@ -43,7 +47,12 @@ func (r *wsReader) run(ctx context.Context, early []byte) wsEnd {
 		if err != nil {
 			return wsEnd{gone: true}
 		}
-		in = buf[:n]
+		switch in = buf[:n]; {
+		case n == len(buf) && n < writeBytes:
+			buf = make([]byte, 4*n) // what is in still holds the old one
+		case n < len(buf)/8 && len(buf) > leastRead:
+			buf = make([]byte, leastRead)
+		}
 	}
 }
 
@@ -81,8 +90,12 @@ func (r *wsReader) send(ctx context.Context, frame []byte) {
 	}
 }
 
-// echoBytes is how far a raw client may publish ahead of what it has heard.
-const echoBytes = 1 << 20
+// echoMessages and echoBytes are how far a raw client may publish ahead of
+// what it has heard, so that its echo is still there when it comes to be read.
+const (
+	echoMessages = 256
+	echoBytes    = 1 << 20
+)
 
 // publish appends what a raw client sent to its channel.
 func (r *wsReader) publish(ctx context.Context, ev websocket.Event) error {
@@ -95,15 +108,25 @@ func (r *wsReader) publish(ctx context.Context, ev websocket.Event) error {
 		return err
 	}
 	r.last = done.End
-	if r.ahead += len(ev.Payload) + 64; r.ahead >= echoBytes {
-		r.ahead = 0
-		heard := func(context.Context) {}
-		select {
-		case r.c.tasks <- heard: // taken only when the writer has nothing left to write
-		case <-ctx.Done():
-		}
+	r.ahead++
+	if r.bytes += len(ev.Payload); r.ahead >= echoMessages || r.bytes >= echoBytes {
+		r.ahead, r.bytes = 0, 0
+		r.hear(ctx)
 	}
 	return nil
+}
+
+// hear waits until the client was sent all that it published.
+func (r *wsReader) hear(ctx context.Context) {
+	select {
+	case r.c.hear <- r.last:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-r.c.heard:
+	case <-ctx.Done():
+	}
 }
 
 // refused says why a raw client's message was not taken.

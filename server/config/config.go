@@ -60,6 +60,7 @@ type Messages struct {
 	MaxMessage    Size `name:"max-message" default:"1MiB" help:"Bytes of one message's data."`
 	FieldBytes    Size `name:"field-bytes" default:"256" help:"Bytes of an ID, a type, a key or a content type."`
 	BatchMessages int  `name:"batch-messages" default:"1000" help:"Messages of one publish."`
+	BodyBytes     Size `name:"body-bytes" default:"256MiB" help:"Bytes of all bodies that are being received at once; a further one is refused."`
 	BatchBytes    Size `name:"batch-bytes" default:"0" zero:"1MiB, or max-message if that is more" help:"Bytes of one publish, and of one answer or write."`
 	ChannelBytes  Size `name:"channel-bytes" default:"255" help:"Bytes of a channel's name."`
 }
