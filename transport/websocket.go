@@ -252,7 +252,7 @@ func (c *wsConn) finish(ctx context.Context, end wsEnd) wsEnd {
 	if end.gone || end.last == (pabal.Position{}) {
 		return end
 	}
-	timeout := time.NewTimer(c.handler.WriteTimeout)
+	timeout := time.NewTimer(c.handler.WriteTimeout + max(0, time.Until(c.session.Due())))
 	defer timeout.Stop()
 	var b pabal.Batch
 	for !c.said(end.last) {
