@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -24,6 +25,7 @@ type receipt struct {
 	Cursor    string   `json:"cursor"`            // the very bytes that readers see on the entry; of a batch, on its last
 	Cursors   []string `json:"cursors,omitempty"` // of each message of a batch
 	Duplicate bool     `json:"duplicate"`         // it had been published before
+	Closed    bool     `json:"closed,omitempty"`  // the channel takes no more
 }
 
 // publish appends the body of r to ch: the bytes as they are, or with
@@ -45,7 +47,7 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Chann
 	if err != nil {
 		return err
 	}
-	answer := receipt{Cursor: done.End.String(), Duplicate: done.Duplicate}
+	answer := receipt{Cursor: done.End.String(), Duplicate: done.Duplicate, Closed: p.Close}
 	if batch {
 		for _, at := range done.Positions {
 			answer.Cursors = append(answer.Cursors, at.String())
@@ -82,6 +84,12 @@ func (h *Handler) reserve(r *http.Request) (release func(), err error) {
 // read reads what r publishes. batch says that it came as NDJSON.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) (p pabal.Publish, batch bool, err error) {
 	query := r.URL.Query()
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return p, false, &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Encoding %.40q is not known here; send the body as it is", encoding)}
+	}
+	if query.Has("id") && query.Get("id") == "" {
+		return p, false, problem.BadRequest("?id= is empty: give the message an id, or leave it out")
+	}
 	p.BatchID = strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
 	if p.Close = query.Has("close"); p.Close && query.Get("close") != "" && query.Get("close") != "true" {
 		return p, false, problem.BadRequest("?close=%.40s: give ?close to close the channel, and leave it out otherwise", query.Get("close"))
@@ -89,7 +97,10 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (p pabal.Publish,
 	if p.If, err = condition(r.Header.Get("If-Match")); err != nil {
 		return p, false, err
 	}
-	contentType := plain(r.Header.Get("Content-Type"))
+	contentType, err := plain(r.Header.Get("Content-Type"))
+	if err != nil {
+		return p, false, err
+	}
 	media, _, _ := strings.Cut(contentType, ";")
 	if strings.EqualFold(strings.TrimSpace(media), ndjson) {
 		for _, name := range []string{"id", "type", "key"} {
@@ -121,17 +132,20 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (p pabal.Publish,
 
 // plain returns the content type that is kept: none for plain text in UTF-8,
 // which is what no type means, and none for what curl -d says without being told.
-func plain(contentType string) string {
+func plain(contentType string) (string, error) {
+	if contentType == "" {
+		return "", nil
+	}
 	media, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		return contentType
+		return "", problem.BadRequest("Content-Type %.80q is no media type (%v); send one such as text/plain or application/json", contentType, err)
 	}
 	charset := params["charset"]
 	utf8 := charset == "" || strings.EqualFold(charset, "utf-8")
 	if media == "application/x-www-form-urlencoded" || media == "text/plain" && utf8 && len(params) <= 1 {
-		return ""
+		return "", nil
 	}
-	return contentType
+	return contentType, nil
 }
 
 // condition parses If-Match: the cursor at which the log must end.

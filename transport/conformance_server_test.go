@@ -3,10 +3,16 @@ package transport_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -90,6 +96,7 @@ func (n *node) listen(t testing.TB) *readers.Server {
 	plain.Start()
 	secure := httptest.NewUnstartedServer(n)
 	secure.EnableHTTP2 = true
+	secure.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
 	secure.Config.ErrorLog = plain.Config.ErrorLog
 	secure.StartTLS()
 	t.Cleanup(func() {
@@ -101,8 +108,28 @@ func (n *node) listen(t testing.TB) *readers.Server {
 		plain.Close()
 		secure.Close()
 	})
-	roots := secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	roots := x509.NewCertPool()
+	roots.AddCert(secure.Certificate())
 	return &readers.Server{Plain: plain.URL, TLS: secure.URL, Roots: roots}
+}
+
+// certificate returns one for the loopback, on a curve: those of httptest are
+// RSA, which takes most of the time of a test that connects a thousand times.
+func certificate(t testing.TB) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // pipes is a listener in memory, for a bubble of testing/synctest.

@@ -190,6 +190,9 @@ func TestOtherSites(t *testing.T) {
 		{"jsonp&callback=f", []string{site + "cross-site", mode + "no-cors", dest + "script"}, false},
 		{"jsonp&callback=f", []string{site + "cross-site", mode + "no-cors", dest + "script", foe}, false},
 		{"jsonp&callback=f", []string{site + "cross-site", mode + "no-cors", dest + "script", friend}, true},
+		{"jsonp", []string{site + "same-site", mode + "no-cors", dest + "script", foe}, false}, // another port, another subdomain
+		{"jsonp", []string{site + "same-site", mode + "no-cors", dest + "script"}, false},
+		{"jsonp", []string{foe}, false}, // a browser that says no more
 		{"multipart", []string{site + "cross-site", mode + "no-cors", dest + "image"}, false},
 		{"multipart", []string{site + "cross-site", mode + "no-cors", dest + "image", friend}, true},
 		{"multipart", []string{site + "same-site", mode + "no-cors", dest + "image"}, true},

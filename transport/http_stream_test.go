@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -218,7 +219,7 @@ func TestSlowReader(t *testing.T) {
 				other.now()
 				var cursors []string
 				for i := range 20 {
-					cursors = append(cursors, w.publish("chat", strconv.Itoa(i)+strings.Repeat(" ", 100_000))...)
+					cursors = append(cursors, w.publish("chat", strconv.Itoa(i)+strings.Repeat(" ", 10_000))...)
 					if got := other.now(); !strings.HasPrefix(got, strconv.Itoa(i)+" ") {
 						w.Fatalf("the other reader: got %.80q of entry %d", got, i)
 					}
@@ -292,7 +293,7 @@ func TestDrain(t *testing.T) {
 				}
 				continue
 			}
-			if refused, ok := err.(*readers.StatusError); via == "longpoll" && ok && refused.Status == 503 {
+			if refused, ok := errors.AsType[*readers.StatusError](err); via == "longpoll" && ok && refused.Status == 503 {
 				continue // it has come again
 			}
 			if !ended || err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/pabal/pabal/internal/problem"
 )
 
-// checkSite refuses pages of other sites where the browser would let them
+// checkSite refuses pages of other origins where the browser would let them
 // read, and CORS has no say: scripts, frames, images and WebSocket.
 func (h *Handler) checkSite(r *http.Request, q *request) error {
 	switch q.technique {
@@ -21,8 +21,10 @@ func (h *Handler) checkSite(r *http.Request, q *request) error {
 		if r.Header.Get("Sec-Fetch-Site") == "" && (q.technique == jsonp || q.technique == iframe) {
 			return h.checkReferer(r, q)
 		}
-		if r.Header.Get("Sec-Fetch-Site") != "cross-site" || r.Header.Get("Sec-Fetch-Mode") == "cors" {
-			return nil // CORS decides, or it is no other site's page
+		site := r.Header.Get("Sec-Fetch-Site")
+		readable := q.technique == jsonp // by any page that runs it; frames and images are only shown
+		if site != "cross-site" && (site != "same-site" || !readable) || r.Header.Get("Sec-Fetch-Mode") == "cors" {
+			return nil // CORS decides, or it is no other origin's page
 		}
 		if r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" {
 			return nil // a link was followed
@@ -35,7 +37,7 @@ func (h *Handler) checkSite(r *http.Request, q *request) error {
 	return nil
 }
 
-// checkReferer refuses a page of another site, as far as the browser says
+// checkReferer refuses a page of another origin, as far as the browser says
 // which page asks.
 func (h *Handler) checkReferer(r *http.Request, q *request) error {
 	referer := r.Header.Get("Referer")
@@ -47,7 +49,7 @@ func (h *Handler) checkReferer(r *http.Request, q *request) error {
 }
 
 func foreign(q *request) error {
-	return problem.Forbidden("a page of another site may not read by %s here; allow its origin with --allow-origin, or use sse with CORS", q.technique.name)
+	return problem.Forbidden("a page of another origin may not read by %s here; allow its origin with --allow-origin, or use sse with CORS", q.technique.name)
 }
 
 func (h *Handler) allows(origin string) bool {

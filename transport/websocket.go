@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -30,14 +31,19 @@ type wsConn struct {
 	deflate func(size int) bool
 	grant   pabal.Grant
 
+	wsAsks
+
+	buf  []byte
+	owed pabal.Position // what the reader wants to have heard
+}
+
+// wsAsks is what the goroutine that reads asks of the one that writes.
+type wsAsks struct {
 	frames chan []byte                // control frames and replies to be written, in order
 	tasks  chan func(context.Context) // what is to be done with the session
 	ended  chan wsEnd                 // why the reader stopped: once
 	hear   chan pabal.Position        // up to where the reader wants to have heard its echo,
 	heard  chan struct{}              // and that it has
-
-	buf  []byte
-	owed pabal.Position // what the reader wants to have heard
 }
 
 // wsEnd is why a WebSocket ends, and what its close frame says.
@@ -66,6 +72,9 @@ func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) 
 	if err != nil {
 		return handshakeProblem(w, err)
 	}
+	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && hs.Subprotocol == "" {
+		return problem.BadRequest("the subprotocol %.80q is not known here; offer %s, or none for bare data", strings.Join(offered, ", "), subprotocol)
+	}
 	if len(q.channels) != 1 && hs.Subprotocol == "" {
 		return problem.BadRequest("a WebSocket without the subprotocol %s is of one channel: ws://…/channels/{name}", subprotocol)
 	}
@@ -80,10 +89,13 @@ func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) 
 		return problem.BadRequest("a WebSocket needs HTTP/1.1 here")
 	}
 	defer conn.Close()
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	early, _ := rw.Peek(rw.Reader.Buffered())
 	c := &wsConn{
 		handler: h, request: r, q: q, conn: conn, session: s, signal: signal, grant: grant(r),
-		frames: make(chan []byte, 16), tasks: make(chan func(context.Context)), ended: make(chan wsEnd, 1), hear: make(chan pabal.Position), heard: make(chan struct{}, 1),
+		wsAsks: wsAsks{
+			frames: make(chan []byte, 16), tasks: make(chan func(context.Context)), ended: make(chan wsEnd, 1),
+			hear: make(chan pabal.Position), heard: make(chan struct{}, 1),
+		},
 		form: formOf(hs, q), deflate: hs.MayCompress,
 	}
 	c.buf = hs.AppendResponse(nil, w.Header())

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/rand"
+
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/websocket"
 	"github.com/pabal/pabal/internal/wire"
@@ -10,7 +11,6 @@ import (
 // A wsForm is what is said on a WebSocket.
 type wsForm struct {
 	plain, small *pabal.Format                                       // an entry's frame, and the same compressed
-	payload      func(*pabal.Entry) (websocket.Opcode, []byte)       // what it carries
 	open         func(dst []byte, c *wsConn) []byte                  // before anything else; nil: nothing
 	notice       func(dst []byte, c *wsConn, n *pabal.Notice) []byte // nil: notices cannot be said
 	beat         []byte                                              // beside each ping

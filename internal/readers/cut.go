@@ -102,6 +102,9 @@ type cutConn struct {
 func (c *cutConn) Read(p []byte) (int, error) {
 	n, err := c.cut.read(c.Conn, p)
 	if errors.Is(err, errCut) {
+		if tcp, ok := c.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // a reset; else the port would stay in use for a minute
+		}
 		c.Close()
 	}
 	return n, err

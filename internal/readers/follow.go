@@ -68,7 +68,7 @@ func (f *Follower) Target(by *Technique, cut *Cut) (*Target, Mark) {
 	}
 	t := &Target{Channels: f.Place.Channels, Since: f.Since, Query: url.Values{}}
 	if by.Answers && cut != nil { // an answer longer than the cut would never arrive
-		t.Query.Set("limit", strconv.Itoa(1+f.Random.IntN(20)))
+		t.Query.Set("limit", strconv.Itoa(1+f.Random.IntN(min(1000, max(1, f.CutBytes/1000)))))
 	}
 	t.Client, t.URL = f.Server.Client(protocol, cut)
 	var mark Mark
@@ -115,7 +115,7 @@ func (f *Follower) cut(by *Technique) *Cut {
 		return nil
 	}
 	n := f.Random.IntN(1 + f.CutBytes>>f.Random.IntN(6))
-	if by.Name == "page" && len(f.Place.Channels) > 1 {
+	if cursors, _ := f.Place.Cursors(false); by.Name == "page" && len(cursors) < len(f.Place.Channels) {
 		n *= 20 // it gives a vector only at its beginning: until it has shown an entry of each channel, nothing is won
 	}
 	if !by.Socket && f.Random.IntN(2) == 0 {

@@ -195,11 +195,6 @@ func statusError(resp *http.Response) error {
 	return &StatusError{Status: resp.StatusCode, Header: resp.Header, Body: body}
 }
 
-// failed yields err alone.
-func failed(err error) iter.Seq2[Item, error] {
-	return func(yield func(Item, error) bool) { yield(Item{}, err) }
-}
-
 // expect reports an error if resp is not of the media type.
 func expect(resp *http.Response, media string) error {
 	got, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")

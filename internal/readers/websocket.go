@@ -27,7 +27,7 @@ func Dial(ctx context.Context, t *Target, subprotocol string, query url.Values) 
 	}
 	conn.SetReadLimit(-1)
 	if got := conn.Subprotocol(); got != subprotocol {
-		conn.CloseNow()
+		_ = conn.CloseNow()
 		return nil, fmt.Errorf("subprotocol %q, want %q", got, subprotocol)
 	}
 	return conn, nil
@@ -61,7 +61,7 @@ func socket(ctx context.Context, t *Target, subprotocol string, query url.Values
 			yield(Item{}, err)
 			return
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }()
 		for {
 			kind, data, err := conn.Read(ctx)
 			var closed websocket.CloseError

@@ -72,6 +72,7 @@ func TestNegotiateRefuses(t *testing.T) {
 }
 
 func TestNegotiateAccepts(t *testing.T) {
+	requestLine, securityHeaders, _ := strings.Cut(goodRequest, "Sec-")
 	const base = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 	const protocol, pmd = "Sec-WebSocket-Protocol: ", "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -83,7 +84,7 @@ func TestNegotiateAccepts(t *testing.T) {
 	}{
 		{"plain", goodRequest, all, ""},
 		{"as Firefox writes it", strings.Replace(goodRequest, "Connection: Upgrade", "Connection: keep-alive, Upgrade", 1), all, ""},
-		{"other case, other lines", strings.Replace(strings.ToLower(goodRequest[:strings.Index(goodRequest, "Sec-")])+goodRequest[strings.Index(goodRequest, "Sec-"):],
+		{"other case, other lines", strings.Replace(strings.ToLower(requestLine)+"Sec-"+securityHeaders,
 			"get /channels/a http/1.1", "GET /channels/a HTTP/1.1\r\nConnection: close\r\nUpgrade: foo/2, bar", 1), all, ""},
 		{"empty body", goodRequest + "Content-Length: 0\r\n", all, ""},
 		{"the server's first", goodRequest + "Sec-WebSocket-Protocol: chat, mqtt\r\nSec-WebSocket-Protocol: pabal.v1\r\n", all, protocol + "pabal.v1\r\n"},

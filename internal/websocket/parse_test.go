@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -141,7 +142,7 @@ func TestErrorIsFinal(t *testing.T) {
 	p := Parser{}
 	_, _, first := p.Next([]byte{0x83})
 	ev, rest, again := p.Next(masked(0x81, "a"))
-	if first == nil || again != first || ev.Op != 0 || len(rest) != 0 {
+	if first == nil || !errors.Is(again, first) || ev.Op != 0 || len(rest) != 0 {
 		t.Errorf("after error %v: got %v, %d bytes left, error %v; want the same error and nothing else", first, ev, len(rest), again)
 	}
 }

@@ -21,6 +21,7 @@ import (
 func ParseMessages(ndjson []byte, most int) ([]pabal.Message, error) {
 	var messages []pabal.Message
 	number := 0
+	lines := map[string]int{} // on which each ID is
 	for line := range bytes.SplitSeq(ndjson, []byte("\n")) {
 		number++
 		line = bytes.TrimSpace(line)
@@ -34,6 +35,10 @@ func ParseMessages(ndjson []byte, most int) ([]pabal.Message, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
+		if first, twice := lines[m.ID]; m.ID != "" && twice {
+			return nil, fmt.Errorf("line %d: the id %.80q is on line %d already; give each message its own", number, m.ID, first)
+		}
+		lines[m.ID] = number
 		messages = append(messages, m)
 	}
 	return messages, nil
