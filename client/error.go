@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,14 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
+)
+
+// Why something ended that could not be done in time.
+var (
+	// ErrNotReached ends a subscription that gives up ([Options]).
+	ErrNotReached = errors.New("the server was not reached in time")
+	// ErrOutcomeUnknown is said where a request may have been done or not.
+	ErrOutcomeUnknown = errors.New("the outcome is unknown")
 )
 
 // An Error is the server's refusal, as its answer of type
@@ -92,6 +101,13 @@ func retryAfter(h http.Header) time.Duration {
 func permanent(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && !e.Temporary()
+}
+
+// untrusted reports whether err means that the server's certificate is not
+// trusted.
+func untrusted(err error) bool {
+	var e *tls.CertificateVerificationError
+	return errors.As(err, &e)
 }
 
 // comeBack returns when the server asks to come back, if err says so.

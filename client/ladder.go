@@ -78,7 +78,7 @@ func blame(err error) (blamed, surely bool) {
 		return blamed, blamed
 	}
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
+	if errors.As(err, &op) && op.Op == "dial" || untrusted(err) {
 		return false, false
 	}
 	return true, errors.Is(err, errGarbled)

@@ -10,7 +10,9 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -30,8 +32,9 @@ type Receipt struct {
 // While the outcome is unknown, or the server asks to come back, Publish
 // repeats the request, until ctx ends. Repeats are recognised by the messages'
 // IDs, or by an ID of the request if some message has none, so that nothing is
-// published twice. A refusal is an [*Error], and nothing was published; an
-// error at ctx's end says whether the outcome is unknown.
+// published twice. A refusal is an [*Error], and nothing was published, as if
+// the server's certificate is not trusted. At ctx's end the error is its cause,
+// and [ErrOutcomeUnknown] unless nothing was published.
 func (c *Client) Publish(ctx context.Context, channel pabal.Channel, messages ...pabal.Message) (Receipt, error) {
 	if len(messages) == 0 {
 		return Receipt{}, errors.New("publish: there is no message")
@@ -98,17 +101,21 @@ func (c *Client) send(ctx context.Context, method string, channel pabal.Channel,
 	known := true // nothing was done
 	for failures := 0; ; failures++ {
 		receipt, err := c.attempt(ctx, method, to, header, body)
-		if err == nil || permanent(err) {
+		if err == nil || permanent(err) || untrusted(err) {
 			return receipt, err
 		}
 		known = known && unsent(err)
 		if c.wait(ctx, err, failures, comeBack(err)) {
 			continue
 		}
-		if known {
-			return Receipt{}, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		end := context.Cause(ctx)
+		if !errors.Is(err, end) {
+			end = fmt.Errorf("%w: %w", end, err)
 		}
-		return Receipt{}, fmt.Errorf("the outcome is unknown: %w: %w", context.Cause(ctx), err)
+		if !known {
+			end = fmt.Errorf("%w: %w", ErrOutcomeUnknown, end)
+		}
+		return Receipt{}, end
 	}
 }
 
@@ -116,14 +123,36 @@ func (c *Client) send(ctx context.Context, method string, channel pabal.Channel,
 func unsent(err error) bool {
 	var e *Error
 	var op *net.OpError
-	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests || errors.As(err, &op) && op.Op == "dial"
+	var un unsentError
+	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &un)
+}
+
+// An unsentError is the failure of a request for which there was no connection.
+type unsentError struct{ error }
+
+func (e unsentError) Unwrap() error { return e.error }
+
+// tells reports whether c's transport is one that tells when it has a
+// connection.
+func (c *Client) tells() bool {
+	transport := c.http().Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	_, ok := transport.(*http.Transport)
+	return ok
 }
 
 func (c *Client) attempt(ctx context.Context, method, to string, header http.Header, body []byte) (r Receipt, err error) {
 	// A request may take its time to go up, at 100 KB a second or more.
 	ctx, cancel := context.WithTimeout(ctx, 2*answerTime+time.Duration(len(body)/100)*time.Millisecond)
 	defer cancel()
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	resp, err := c.do(ctx, method, to, header, body)
+	if err != nil && c.tells() && !connected.Load() {
+		err = unsentError{err}
+	}
 	if err != nil {
 		return r, err
 	}

@@ -187,7 +187,8 @@ func TestTheRealServerDrains(t *testing.T) {
 				writes.ServeHTTP(w, r)
 			}
 		}), nil)
-		go func() {
+		var publisher sync.WaitGroup
+		publisher.Go(func() {
 			for i := range 20 {
 				if i == 10 {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -208,8 +209,9 @@ func TestTheRealServerDrains(t *testing.T) {
 			if _, err := c.CloseChannel(t.Context(), "a"); err != nil {
 				t.Errorf("close: %v", err)
 			}
-		}()
+		})
 		got, _ := readAll(t, c.Subscribe(client.Options{Channels: []pabal.Channel{"a"}, Via: via, Since: "all"}))
+		publisher.Wait()
 		if want := numbers(0, 19); !slices.Equal(got["a"], want) {
 			t.Errorf("got %v, want %v", got["a"], want)
 		}

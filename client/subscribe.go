@@ -28,7 +28,7 @@ type Options struct {
 
 	Latest bool          // of entries with the same key, read only the last where several are waiting
 	Every  time.Duration // take what there is at most this often. Of poll it is the interval; 0: as the server advises
-	GiveUp time.Duration // end with the last failure if the server was not reached once in this time; 0: never
+	GiveUp time.Duration // end with [ErrNotReached] and the last failure if the server was not reached once in this time; 0: never
 }
 
 // An Event is one entry or one notice: the other is nil.
@@ -90,7 +90,8 @@ func (s *Subscription) Cursors() map[pabal.Channel]string {
 // Events reads until all channels are closed, which ends it without an error,
 // or until it gives an error, which is then the last that it gives: the cause
 // of ctx's end, or a failure that trying again cannot mend, such as an
-// [*Error] that is not temporary. Asked again, it goes on where it stood.
+// [*Error] that is not temporary, or a certificate that is not trusted before
+// the server was reached once. Asked again, it goes on where it stood.
 //
 // Entries are given once and in order. Notices of kind $open and $live come
 // with each connection that can carry them. A $closed that only ends a
@@ -112,7 +113,6 @@ var (
 	errStop  = errors.New("the caller wants no more events")
 	errDone  = errors.New("all channels are closed")
 	errClimb = errors.New("time to try a better technique again")
-	errApart = errors.New("the server was not reached in time")
 )
 
 // A reader connects again and again.
@@ -120,6 +120,7 @@ type reader struct {
 	sub      *Subscription
 	ladder   *ladder
 	patience *time.Timer // stopped once the server was reached
+	reached  bool        // it was, once
 	failures int         // in a row, without progress
 	limit    int         // see [connection]
 }
@@ -135,7 +136,7 @@ func (r *reader) run(ctx context.Context, yield func(Event) bool) error {
 	if patience <= 0 {
 		patience = math.MaxInt64
 	}
-	r.patience = time.AfterFunc(patience, func() { cancel(errApart) })
+	r.patience = time.AfterFunc(patience, func() { cancel(ErrNotReached) })
 	defer r.patience.Stop()
 	for failure := error(nil); ; {
 		c, err := r.connect(ctx, yield)
@@ -144,10 +145,11 @@ func (r *reader) run(ctx context.Context, yield func(Event) bool) error {
 		}
 		if ctx.Err() == nil {
 			failure = err
+			r.reached = r.reached || c.opened
 			if r.ladder.next(c, err) {
 				continue
 			}
-			if permanent(err) {
+			if permanent(err) || untrusted(err) && !r.reached {
 				return err
 			}
 			if c.taken || c.opened && time.Since(c.began) > 10*time.Second {
@@ -158,10 +160,10 @@ func (r *reader) run(ctx context.Context, yield func(Event) bool) error {
 				continue
 			}
 		}
-		if err := context.Cause(ctx); !errors.Is(err, errApart) || failure == nil {
+		if err := context.Cause(ctx); !errors.Is(err, ErrNotReached) || failure == nil {
 			return err
 		}
-		return fmt.Errorf("%w: %w", errApart, failure)
+		return fmt.Errorf("%w: %w", ErrNotReached, failure)
 	}
 }
 

@@ -32,12 +32,8 @@ func readWebSocket(ctx context.Context, c *connection) error {
 	conn.SetReadLimit(maxFrame)
 	for {
 		_, text, err := conn.Read(ctx)
-		var closed websocket.CloseError
-		if errors.As(err, &closed) {
-			return fmt.Errorf("the server has closed the WebSocket: %d %s", closed.Code, closed.Reason)
-		}
 		if err != nil {
-			return err
+			return endOfWebSocket(err)
 		}
 		if len(text) == 0 {
 			continue // a heartbeat
@@ -46,6 +42,20 @@ func readWebSocket(ctx context.Context, c *connection) error {
 			return err
 		}
 	}
+}
+
+// endOfWebSocket says in plain words what err, of a read, means.
+func endOfWebSocket(err error) error {
+	var closed websocket.CloseError
+	switch {
+	case !errors.As(err, &closed):
+		return err
+	case closed.Code == websocket.StatusGoingAway:
+		return errors.New("the server is stopping")
+	case closed.Reason == "":
+		return fmt.Errorf("the server has closed the WebSocket with code %d", closed.Code)
+	}
+	return fmt.Errorf("the server has closed the WebSocket: %s (%d)", closed.Reason, closed.Code)
 }
 
 // feeding is a transport whose upgraded connections feed a watchdog with each

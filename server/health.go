@@ -4,19 +4,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync/atomic"
-
-	"github.com/pabal/pabal/internal/problem"
 )
 
 // health answers /health: 200 while the server serves, 503 once it drains.
 type health struct{ draining atomic.Bool }
 
-func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		problem.Write(w, &problem.Problem{Status: http.StatusMethodNotAllowed, Detail: "/health is read with GET or HEAD"})
-		return
-	}
+func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	status, word := http.StatusOK, "ok"
 	if h.draining.Load() {
 		status, word = http.StatusServiceUnavailable, "draining"

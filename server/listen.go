@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"syscall"
 	"time"
 )
@@ -20,7 +21,7 @@ const (
 func listen(ctx context.Context, addresses []string) (listeners []net.Listener, err error) {
 	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
 	for _, address := range addresses {
-		l, err := lc.Listen(ctx, "tcp", address)
+		l, err := lc.Listen(ctx, network(address), address)
 		if err != nil {
 			closeAll(listeners)
 			return nil, explainListen(address, err)
@@ -28,6 +29,19 @@ func listen(ctx context.Context, addresses []string) (listeners []net.Listener, 
 		listeners = append(listeners, l)
 	}
 	return listeners, nil
+}
+
+// network returns that of address alone if its host is a literal address: on
+// 0.0.0.0 Go would listen on all of IPv6 too.
+func network(address string) string {
+	host, _, _ := net.SplitHostPort(address) // without one, listening fails and says why
+	switch ip, err := netip.ParseAddr(host); {
+	case err != nil || ip.Is4In6():
+		return "tcp"
+	case ip.Is4():
+		return "tcp4"
+	}
+	return "tcp6"
 }
 
 func closeAll(listeners []net.Listener) {

@@ -18,9 +18,9 @@ type hubMetrics struct {
 
 var (
 	readersMetric   = prometheus.NewDesc("pabal_readers", "Readers on this node, now.", nil, nil)
-	channelsMetric  = prometheus.NewDesc("pabal_channels", "Channels that this node follows, now.", nil, nil)
-	publishedMetric = prometheus.NewDesc("pabal_published_total", "Messages published through this node.", nil, nil)
-	deliveredMetric = prometheus.NewDesc("pabal_delivered_total", "Entries given to readers of this node.", nil, nil)
+	channelsMetric  = prometheus.NewDesc("pabal_channels", "Channels followed by this node, now: those being read, and those read up to tail-linger ago.", nil, nil)
+	publishedMetric = prometheus.NewDesc("pabal_published_total", "Messages published through this node, without its own in $host/.", nil, nil)
+	deliveredMetric = prometheus.NewDesc("pabal_delivered_total", "Entries given to readers of this node, those in $host/ too.", nil, nil)
 )
 
 func (m hubMetrics) Describe(descs chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, descs) }
@@ -39,5 +39,5 @@ func newMetrics(stats func() pabal.Stats, log *slog.Logger) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(hubMetrics{stats}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector())
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)})
+	return readOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}))
 }

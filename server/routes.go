@@ -14,18 +14,30 @@ const bodyTimeout = time.Minute
 // routes returns the handler of all URLs. It is not an http.ServeMux, since
 // that would clean a channel's name before it can be refused.
 func (s *Server) routes() http.Handler {
-	metrics := newMetrics(s.parts.hub.Stats, s.log)
+	health, metrics := readOnly(s.health), newMetrics(s.parts.hub.Stats, s.log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case path == "/channels" || strings.HasPrefix(path, "/channels/"):
 			s.channels(w, r)
 		case path == "/health":
-			s.health.ServeHTTP(w, r)
+			health.ServeHTTP(w, r)
 		case path == "/metrics":
 			metrics.ServeHTTP(w, r)
 		default:
 			s.parts.pages.ServeHTTP(w, r)
 		}
+	})
+}
+
+// readOnly refuses all methods but GET and HEAD.
+func readOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			problem.Write(w, &problem.Problem{Status: http.StatusMethodNotAllowed, Detail: r.URL.Path + " is read with GET or HEAD"})
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -32,7 +32,8 @@ type parts struct {
 	drain func(context.Context) error // tells who reads that it ends, refuses who comes, and waits for all to leave
 	api   http.Handler                // everything else on channels
 	pages http.Handler
-	close func() error // of what keeps the logs
+	own   func(context.Context, pabal.Channel, pabal.Publish) error // publishes what is Pabal's own, which the hub does not count
+	close func() error                                              // of what keeps the logs
 }
 
 // newServer puts p together as cfg says.
@@ -77,6 +78,9 @@ func (s *Server) Run(ctx context.Context, out io.Writer) error {
 	var serving sync.WaitGroup
 	for _, l := range listeners {
 		serving.Go(func() { failed <- s.serve(l) })
+	}
+	for _, l := range listeners {
+		s.log.Info("listening", "url", origin(l, s.cert != nil))
 	}
 	if err := announce(out, listeners, s.cert != nil); err != nil {
 		s.log.Warn("the addresses could not be printed", "error", err)
@@ -135,10 +139,7 @@ func (s *Server) publishMetrics(ctx context.Context) (stop func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	publisher := host.Publisher{Stats: s.parts.hub.Stats, Log: s.log, Publish: func(ctx context.Context, ch pabal.Channel, p pabal.Publish) error {
-		_, err := s.parts.hub.Publish(ctx, pabal.Grant{Own: true}, ch, p)
-		return err
-	}}
+	publisher := host.Publisher{Stats: s.parts.hub.Stats, Log: s.log, Publish: s.parts.own}
 	var running sync.WaitGroup
 	running.Go(func() { publisher.Run(ctx) })
 	return func() {
@@ -149,22 +150,26 @@ func (s *Server) publishMetrics(ctx context.Context) (stop func()) {
 
 // drain ends what is being served, at the latest when the time for it is over.
 func (s *Server) drain() {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Serving.Drain)
+	start := time.Now()
+	until := start.Add(s.cfg.Serving.Drain)
+	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
 	s.health.draining.Store(true)
-	start := time.Now()
+	s.log.Info("stopping; readers are told to leave", "readers", s.parts.hub.Stats().Sessions, "until", until)
 	// The listeners stay open until the readers have left, so that who comes is told to come again later.
 	err := s.parts.drain(ctx)
 	if err == nil {
 		err = s.http.Shutdown(ctx)
 	}
-	if err != nil {
-		s.log.Warn("not all had left in time; the rest is cut off", "drain", s.cfg.Serving.Drain, "error", err)
+	took := time.Since(start).Round(time.Millisecond)
+	if err == nil {
+		s.log.Info("drained", "took", took)
+	} else {
+		s.log.Warn("not all had left in time; the rest is cut off", "readers", s.parts.hub.Stats().Sessions, "took", took, "error", err)
 	}
 	if err := s.http.Close(); err != nil {
 		s.log.Debug("closing", "error", err)
 	}
-	s.log.Info("drained", "took", time.Since(start).Round(time.Millisecond))
 }
 
 func (s *Server) close() {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"math"
@@ -30,6 +31,10 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 		drain: reads.Drain,
 		api:   &api.Handler{Hub: hub, Log: log, BodyBytes: int64(cfg.Messages.BodyBytes)},
 		pages: web.Handler(),
+		own: func(ctx context.Context, ch pabal.Channel, p pabal.Publish) error {
+			_, err := broker.Append(ctx, ch, p)
+			return err
+		},
 		close: broker.Close,
 	})
 	if err != nil {

@@ -208,7 +208,7 @@ func TestMalformedRequests(t *testing.T) {
 			{"/channels/chat?since=all&since=now", "2 times"},
 			{"/channels/chat?via=pigeon", "is not a technique"},
 			{"/channels/chat?via=", "is not a technique"},
-			{"/channels/chat?sence=all", "not a parameter"},
+			{"/channels/chat?snice=all", "not a parameter"},
 			{"/channels/chat?limit=0", "from 1 to 1000"},
 			{"/channels/chat?limit=1001", "from 1 to 1000"},
 			{"/channels/chat?limit=x", "whole number"},

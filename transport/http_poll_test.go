@@ -335,7 +335,7 @@ func TestReadersLeave(t *testing.T) {
 		r := newRequest(w, ctx, "GET", "http://pabal.test/channels/chat?via=longpoll", "")
 		done := make(chan error)
 		go func() {
-			_, err := w.client.Do(r) //nolint:bodyclose // there is none
+			_, err := w.client.Do(r)
 			done <- err
 		}()
 		synctest.Wait()

@@ -39,6 +39,8 @@ type commands struct {
 	Sub     subCmd     `cmd:"" help:"Read channels, by any technique, and go on after a break."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
 	Version versionCmd `cmd:"" help:"Say what this is."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Say what this is."`
 }
 
 func main() {
@@ -54,10 +56,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 			panic(r)
 		}
 	}()
+	given := make(texts)
 	parser, err := kong.New(new(commands),
 		kong.Name("pabal"), kong.Description(description), kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { panic(helped{}) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.ValueFormatter(formatHelp), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(stdout, (*io.Writer)(nil)))
+		kong.ValueFormatter(formatHelp), kong.PostBuild(given.take), kong.Vars{"version": thisVersion()},
+		kong.Bind(given), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(stdout, (*io.Writer)(nil)))
 	if err != nil {
 		return report(stderr, err, "")
 	}

@@ -13,27 +13,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/client"
 )
-
-// remote is the server that pub and sub speak to.
-type remote struct {
-	Server         string        `help:"Address of the server." default:"http://127.0.0.1:8080" env:"PABAL_SERVER"`
-	ConnectTimeout time.Duration `help:"Give up when the server was not reached once in this time; 0 never gives up. A connection that breaks later is always made again." default:"5s"`
-}
-
-// client returns a client of the server that tells on stderr, once for each
-// break, what keeps it waiting.
-func (r *remote) client() *client.Client {
-	var told time.Time
-	return &client.Client{URL: r.Server, Retrying: func(err error, _ time.Duration) {
-		if now := time.Now(); now.Sub(told) > time.Minute {
-			told = now
-			fmt.Fprintf(os.Stderr, "pabal: %v; trying again\n", err)
-		}
-	}}
-}
 
 type pubCmd struct {
 	remote      `embed:""`
@@ -48,12 +32,15 @@ type pubCmd struct {
 }
 
 // Run publishes in order and returns when all is acknowledged.
-func (p *pubCmd) Run(ctx context.Context, out io.Writer) error {
+func (p *pubCmd) Run(ctx context.Context, parsed *kong.Context, out io.Writer) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	to := &publisher{client: p.client(), cmd: p, cursors: out, patience: p.ConnectTimeout}
-	var err error
+	c, err := p.client(parsed.Stderr)
+	if err != nil {
+		return err
+	}
+	to := &publisher{client: c, cmd: p, cursors: out, patience: p.ConnectTimeout}
 	switch {
 	case p.File != "":
 		err = p.file(ctx, to)
@@ -67,7 +54,7 @@ func (p *pubCmd) Run(ctx context.Context, out io.Writer) error {
 	default:
 		err = p.lines(ctx, os.Stdin, to)
 	}
-	return interrupted(ctx, err)
+	return interrupted(ctx, p.explain(err, "nothing was published"))
 }
 
 func (p *pubCmd) check() error {
@@ -198,7 +185,7 @@ func (p *publisher) explain(err error) error {
 func (p *publisher) send(ctx context.Context, batch []pabal.Message) error {
 	if p.patience > 0 && p.count == 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, p.patience, errors.New("the server was not reached in time"))
+		ctx, cancel = context.WithTimeoutCause(ctx, p.patience, client.ErrNotReached)
 		defer cancel()
 	}
 	receipt, err := p.client.Publish(ctx, p.cmd.Channel, batch...)

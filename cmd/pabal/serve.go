@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -22,19 +24,47 @@ type settings struct {
 	Settings config.Config `embed:""`
 }
 
-// load returns the configuration of which the flags of parsed are a part.
-func (s *settings) load(parsed *kong.Context) (config.Config, config.Provenance, error) {
-	given := make(map[string]any)
-	for _, step := range parsed.Path {
-		if flag := step.Flag; flag != nil && !step.Resolved && isSetting(flag.Name) {
-			given[flag.Name] = parsed.FlagValue(flag)
-		}
-	}
+// load returns the configuration of which given, the flags, are a part.
+func (s *settings) load(parsed *kong.Context, given texts) (config.Config, config.Provenance, error) {
 	c, from, err := config.Load(config.Sources{File: s.File, Env: os.Environ(), Others: variables(parsed.Model), Flags: given})
 	if err != nil {
 		return c, from, exitError{exitUsage, err}
 	}
 	return c, from, nil
+}
+
+// texts are what was given as flags for settings, by their names. It is the
+// kong.Mapper of these: what a text means is for package config to say, which
+// says it of the file and the environment too.
+type texts map[string][]string
+
+// Decode takes one value, and leaves the field of target as it is.
+func (t texts) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	text := "true"
+	if !ctx.Value.IsBool() || ctx.Scan.Peek().Type == kong.FlagValueToken {
+		if ctx.Scan.Peek().IsEOL() {
+			return errors.New("its value is missing")
+		}
+		token, err := ctx.Scan.PopValue(ctx.Value.Name)
+		if err != nil {
+			return err
+		}
+		text = fmt.Sprint(token.Value)
+	}
+	if target.Addr().Pointer() != ctx.Value.Target.Addr().Pointer() { // else it is the default
+		t[ctx.Value.Name] = append(t[ctx.Value.Name], text)
+	}
+	return nil
+}
+
+// take makes t the mapper of all settings of k.
+func (t texts) take(k *kong.Kong) error {
+	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok && isSetting(flag.Name) {
+			flag.Mapper, flag.Enum = t, ""
+		}
+		return next(nil)
+	})
 }
 
 func isSetting(name string) bool {
@@ -87,8 +117,8 @@ func (serveCmd) Help() string {
 }
 
 // Run serves until ctx ends.
-func (s *serveCmd) Run(ctx context.Context, parsed *kong.Context, out io.Writer) error {
-	c, _, err := s.load(parsed)
+func (s *serveCmd) Run(ctx context.Context, parsed *kong.Context, given texts, out io.Writer) error {
+	c, _, err := s.load(parsed, given)
 	if err != nil {
 		return err
 	}
@@ -124,8 +154,8 @@ type checkCmd struct {
 }
 
 // Run prints the configuration.
-func (c *checkCmd) Run(parsed *kong.Context, out io.Writer) error {
-	effective, from, err := c.load(parsed)
+func (c *checkCmd) Run(parsed *kong.Context, given texts, out io.Writer) error {
+	effective, from, err := c.load(parsed, given)
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/client"
@@ -25,15 +25,22 @@ type subCmd struct {
 	Latest  bool            `help:"Of entries with the same key that are waiting, print only the last."`
 	Every   time.Duration   `help:"Print what there is at most this often. When polling, the interval."`
 	Verbose bool            `short:"v" help:"Tell about connections on stderr, and the cursors at the end."`
+
+	stderr io.Writer
 }
 
 // Run prints entries until its channels are closed or the limit is reached.
-func (s *subCmd) Run(ctx context.Context, out io.Writer) error {
+func (s *subCmd) Run(ctx context.Context, parsed *kong.Context, out io.Writer) error {
+	s.stderr = parsed.Stderr
 	cursors, err := s.cursors()
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
-	sub := s.client().Subscribe(client.Options{
+	c, err := s.client(s.stderr)
+	if err != nil {
+		return err
+	}
+	sub := c.Subscribe(client.Options{
 		Channels: s.Channel, Via: s.Via, Since: s.Since, Cursors: cursors,
 		Latest: s.Latest, Every: s.Every, GiveUp: s.ConnectTimeout,
 	})
@@ -41,14 +48,14 @@ func (s *subCmd) Run(ctx context.Context, out io.Writer) error {
 	if s.Verbose {
 		at := sub.Cursors()
 		for _, ch := range s.Channel {
-			fmt.Fprintf(os.Stderr, "pabal: %s: read up to %s\n", ch, at[ch])
+			s.say(ch, "read up to "+at[ch])
 		}
 	}
 	var refused *client.Error
 	if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
 		return exitError{exitUsage, err}
 	}
-	return interrupted(ctx, err)
+	return interrupted(ctx, s.explain(err, ""))
 }
 
 // print writes each entry with one write, so that nothing waits in a buffer.
@@ -119,28 +126,39 @@ func (s *subCmd) tell(n *client.Notice) {
 		text = fmt.Sprintf("entries after %s up to %s are missing (%s)", n.From, n.To, why(n.Reason))
 	case pabal.NoticeReset:
 		text = fmt.Sprintf("the log is not the one that was read: it broke off after %s and goes on after %s (%s)", n.From, n.To, why(n.Reason))
-	case pabal.NoticeSkipped, pabal.NoticeOpen, pabal.NoticeLive, pabal.NoticeClosed:
+	case pabal.NoticeOpen:
+		s.connected(n)
+		return
+	case pabal.NoticeSkipped, pabal.NoticeLive, pabal.NoticeClosed:
 		if !s.Verbose {
 			return
 		}
 		text = map[pabal.NoticeKind]string{
 			pabal.NoticeSkipped: fmt.Sprintf("%d entries were passed over for later ones of the same key", n.Count),
-			pabal.NoticeOpen:    "connected, at " + n.Cursor,
 			pabal.NoticeLive:    "caught up, at " + n.Cursor,
 			pabal.NoticeClosed:  "the channel is closed",
 		}[n.Kind]
 	default:
 		return
 	}
-	ch := string(n.Channel)
-	if ch == "" {
-		names := make([]string, len(s.Channel))
-		for i, ch := range s.Channel {
-			names[i] = string(ch)
-		}
-		ch = strings.Join(names, ", ")
+	s.say(n.Channel, text)
+}
+
+// connected tells where reading begins in each channel.
+func (s *subCmd) connected(n *client.Notice) {
+	if !s.Verbose {
+		return
 	}
-	fmt.Fprintf(os.Stderr, "pabal: %s: %s\n", ch, text)
+	if n.Channel != "" {
+		s.say(n.Channel, "connected, at "+n.Cursor)
+	}
+	for i, ch := range n.Channels {
+		s.say(ch, "connected, at "+n.Cursors[i])
+	}
+}
+
+func (s *subCmd) say(ch pabal.Channel, text string) {
+	_, _ = fmt.Fprintf(s.stderr, "pabal: %s: %s\n", ch, text)
 }
 
 // why says a reason in words.

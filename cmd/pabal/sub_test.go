@@ -104,8 +104,6 @@ func TestPubAndSubSayWhatIsWrong(t *testing.T) {
 			t.Errorf("%q: got %d and %q, want %d and why", args, code, got, exitUsage)
 		}
 	}
-	expect(t, exitFailed, "not reached in time", "pub", "a", "x", "--server=http://127.0.0.1:1", "--connect-timeout=1ms")
-	expect(t, exitFailed, "not reached in time", "sub", "a", "--server=http://127.0.0.1:1", "--connect-timeout=1ms")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, code := command(ctx, "sub", "a"); code != exitInterrupted {

@@ -11,12 +11,17 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run(out io.Writer) error {
+	_, err := fmt.Fprintln(out, thisVersion())
+	return err
+}
+
+// thisVersion says what runs.
+func thisVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{GoVersion: "an unknown Go", Main: debug.Module{Version: "(devel)"}}
 	}
-	_, err := fmt.Fprintln(out, version(info))
-	return err
+	return version(info)
 }
 
 // version says in one line what was built, of which commit, and by what.

@@ -32,7 +32,7 @@ type Config struct {
 
 // Serving is where a node listens, and how it ends.
 type Serving struct {
-	Listen  []string      `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Addresses to listen on; port 0 lets the system choose one. Other than loopback needs --open."`
+	Listen  []string      `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Addresses to listen on; port 0 lets the system choose one. 0.0.0.0 is all of IPv4, [::] all of IPv6, no host both. Other than loopback needs --open."`
 	TLSCert string        `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; serves HTTPS. A changed file is taken up by itself, and at SIGHUP."`
 	TLSKey  string        `name:"tls-key" placeholder:"FILE" help:"Private key in PEM, of the certificate."`
 	Drain   time.Duration `name:"drain" default:"10s" zero:"ends at once" help:"How long readers have to leave after SIGTERM."`

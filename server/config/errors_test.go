@@ -54,7 +54,9 @@ func TestEmptyFiles(t *testing.T) {
 
 func TestOtherErrors(t *testing.T) {
 	env := func(e ...string) config.Sources { return config.Sources{Env: e} }
-	flag := func(name string, value any) config.Sources { return config.Sources{Flags: map[string]any{name: value}} }
+	flag := func(name string, values ...string) config.Sources {
+		return config.Sources{Flags: map[string][]string{name: values}}
+	}
 	for _, test := range []struct {
 		name string
 		from config.Sources
@@ -62,19 +64,24 @@ func TestOtherErrors(t *testing.T) {
 	}{
 		{"missing file", config.Sources{File: "no/such.yaml"}, "the configuration file cannot be read: open no/such.yaml: "},
 		{"unknown variable", env("PABAL_LISTN=x"), "PABAL_LISTN: there is no setting of this name, did you mean PABAL_LISTEN?"},
-		{"bad variable", env("PABAL_DRAIN=soon"), `PABAL_DRAIN: drain: "soon" is not a duration; `},
-		{"empty variable", env("PABAL_SESSIONS="), `PABAL_SESSIONS: sessions: "" is not a whole number`},
-		{"no address", flag("listen", []string{}), "listen (--listen): there is no address; give one, as in 127.0.0.1:8080"},
-		{"no port", flag("listen", []string{"localhost"}), `listen (--listen): "localhost" is not an address; write host:port, as in 127.0.0.1:8080`},
-		{"a URL", flag("listen", []string{"http://x:80"}), `listen (--listen): "http://x:80" is not an address; `},
-		{"bad port", flag("listen", []string{"127.0.0.1:http"}), `listen (--listen): "127.0.0.1:http": the port is a number up to 65535, or 0 for any that is free`},
+		{"bad variable", env("PABAL_DRAIN=soon"), `PABAL_DRAIN: "soon" is not a duration; `},
+		{"empty variable", env("PABAL_SESSIONS="), `PABAL_SESSIONS: "" is not a whole number`},
+		{"no address", flag("listen"), "listen (--listen): there is no address; give one, as in 127.0.0.1:8080"},
+		{"no port", flag("listen", "localhost"), `listen (--listen): "localhost" is not an address; write host:port, as in 127.0.0.1:8080`},
+		{"a URL", flag("listen", "http://x:80"), `listen (--listen): "http://x:80" is not an address; `},
+		{"bad port", flag("listen", "127.0.0.1:http"), `listen (--listen): "127.0.0.1:http": the port is a number up to 65535, or 0 for any that is free`},
 		{"not open", env("PABAL_LISTEN=127.0.0.1:1,0.0.0.0:8080"), "listen (PABAL_LISTEN): 0.0.0.0:8080 is not a loopback address, and anyone who reaches it may read and write: " +
 			"listen on 127.0.0.1 and put a proxy before it, or say --open if that is what you want"},
 		{"cert alone", flag("tls-cert", "a"), "tls-cert (--tls-cert): a certificate without its key; give --tls-key too"},
 		{"key alone", flag("tls-key", "a"), "tls-key (--tls-key): a key without its certificate; give --tls-cert too"},
-		{"any and one", flag("allow-origin", []config.Origin{"*", "https://a.example"}), "allow-origin (--allow-origin): * stands for any origin, "},
-		{"small batch", flag("batch-bytes", config.Size(5)), "batch-bytes (--batch-bytes): 5 is less than max-message, 1MiB, "},
-		{"wide response", flag("channels-per-response", 101), "channels-per-response (--channels-per-response): 101 is too many, "},
+		{"any and one", flag("allow-origin", "*", "https://a.example"), "allow-origin (--allow-origin): * stands for any origin, "},
+		{"small batch", flag("batch-bytes", "5"), "batch-bytes (--batch-bytes): 5 is less than max-message, 1MiB, "},
+		{"wide response", flag("channels-per-response", "101"), "channels-per-response (--channels-per-response): 101 is too many, "},
+		{"flag without a unit", flag("heartbeat", "10"), `--heartbeat: "10" is not a duration; write a number with its unit, `},
+		{"flag that is 0", flag("max-message", "0"), `--max-message: 0 is not allowed here; write a value above 0`},
+		{"longer word", flag("log-level", "warning"), `--log-level: "warning" is not allowed here; write debug or info or warn or error, did you mean warn?`},
+		{"shorter word", flag("log-level", "err"), `--log-level: "err" is not allowed here; write debug or info or warn or error, did you mean error?`},
+		{"flag that is neither", flag("open", "yes"), `--open: "yes" is neither true nor false`},
 		{"unknown flag", flag("lisn", "a"), "--lisn: there is no such setting"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

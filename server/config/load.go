@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,10 +15,10 @@ import (
 // Sources are what [Load] reads beside the defaults, the later over the
 // earlier.
 type Sources struct {
-	File   string         // a YAML file; empty means the one that PABAL_CONFIG names, if it does
-	Env    []string       // as of os.Environ
-	Others []string       // variables that begin with PABAL_ and belong to somebody else
-	Flags  map[string]any // by the setting's name: a value of its field's type
+	File   string              // a YAML file; empty means the one that PABAL_CONFIG names, if it does
+	Env    []string            // as of os.Environ
+	Others []string            // variables that begin with PABAL_ and belong to somebody else
+	Flags  map[string][]string // by the setting's name: what was given, as it was written
 }
 
 // Provenance says where the value of each setting came from, by its name:
@@ -31,7 +30,9 @@ type Provenance map[string]string
 func Load(s Sources) (Config, Provenance, error) {
 	l := loader{from: make(Provenance), values: koanf.New(".")}
 	for _, setting := range Settings() {
-		l.take(setting, setting.defaults(), "default")
+		if err := l.take(setting, setting.defaults(), "default"); err != nil {
+			l.fail("default", "%s: %w", setting.Name, err)
+		}
 	}
 	l.push()
 	file := s.File
@@ -67,17 +68,17 @@ type layer map[string]any
 func (l layer) Read() (map[string]any, error) { return l, nil }
 func (l layer) ReadBytes() ([]byte, error)    { return nil, errors.New("a layer is not bytes") }
 
-// take notes that at says texts for s, or what is wrong with that.
-func (l *loader) take(s Setting, texts []string, at string) {
+// take notes that at says texts for s, or returns what is wrong with that.
+func (l *loader) take(s Setting, texts []string, at string) error {
 	if _, err := s.parse(texts); err != nil {
-		l.fail(at, "%s: %w", s.Name, err)
-		return
+		return err
 	}
 	if l.layer == nil {
 		l.layer = make(layer)
 	}
 	l.layer[s.Name] = texts
 	l.from[s.Name] = at
+	return nil
 }
 
 func (l *loader) fail(at, format string, args ...any) {
@@ -107,10 +108,14 @@ func (l *loader) file(name string) {
 			l.fail(e.at, "there is no setting %q%s", e.key, suggest(e.key, names(func(s Setting) string { return s.Name })))
 		case e.list && !s.List():
 			l.fail(e.valueAt, "%s: one value is expected, not a list", s.Name)
-		case s.List() && !e.list:
-			l.take(s, split(e.texts[0]), e.valueAt)
 		default:
-			l.take(s, e.texts, e.valueAt)
+			texts := e.texts
+			if s.List() && !e.list {
+				texts = split(texts[0])
+			}
+			if err := l.take(s, texts, e.valueAt); err != nil {
+				l.fail(e.valueAt, "%s: %w", s.Name, err)
+			}
 		}
 	}
 }
@@ -134,18 +139,30 @@ func (l *loader) environment(env, others []string) {
 		if s := Settings()[i]; s.List() {
 			texts = split(value)
 		}
-		l.take(Settings()[i], texts, name)
+		if err := l.take(Settings()[i], texts, name); err != nil {
+			l.fail(name, "%w", err)
+		}
 	}
 }
 
-func (l *loader) flags(flags map[string]any) {
+// flags takes what was given, of lists all of it, and otherwise what was given
+// last.
+func (l *loader) flags(flags map[string][]string) {
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
 		s, ok := find(name)
 		if !ok {
 			l.fail("--"+name, "there is no such setting")
 			continue
 		}
-		l.take(s, text(reflect.ValueOf(flags[name])), "--"+name)
+		texts := flags[name]
+		if s.List() {
+			texts = split(strings.Join(texts, ","))
+		} else {
+			texts = texts[max(0, len(texts)-1):]
+		}
+		if err := l.take(s, texts, "--"+name); err != nil {
+			l.fail("--"+name, "%w", err)
+		}
 	}
 }
 

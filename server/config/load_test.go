@@ -67,7 +67,7 @@ func TestPrecedence(t *testing.T) {
 	c, from, err := config.Load(config.Sources{
 		File:  file,
 		Env:   []string{"HOME=/", "PABAL_HEARTBEAT=8s", "PABAL_DRAIN=4s", "PABAL_ALLOW_ORIGIN=https://a.example, https://b.example:444"},
-		Flags: map[string]any{"drain": 5 * time.Second, "trusted-proxies": []config.Prefix{}},
+		Flags: map[string][]string{"drain": {"9s", "5s"}, "trusted-proxies": {""}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -98,8 +98,8 @@ func TestFileFromEnvironment(t *testing.T) {
 
 // What Print writes is a file that says the same.
 func TestPrintIsAFile(t *testing.T) {
-	c, from, err := config.Load(config.Sources{Flags: map[string]any{
-		"open": true, "listen": []string{":80", "[::]:81"}, "allow-origin": []config.Origin{"*"}, "tls-cert": "a b.pem", "tls-key": "true # key",
+	c, from, err := config.Load(config.Sources{Flags: map[string][]string{
+		"open": {"true"}, "listen": {":80", "[::]:81"}, "allow-origin": {"*"}, "tls-cert": {"a b.pem"}, "tls-key": {"true # key"},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -119,14 +119,14 @@ func TestPrintIsAFile(t *testing.T) {
 
 func TestHostMetricsWhenOpen(t *testing.T) {
 	for _, test := range []struct {
-		flags map[string]any
+		flags map[string][]string
 		want  bool
 	}{
-		{map[string]any{}, true},
-		{map[string]any{"open": true}, true},
-		{map[string]any{"open": true, "listen": []string{":8080"}}, false},
-		{map[string]any{"open": true, "listen": []string{":8080"}, "host-metrics": true}, true},
-		{map[string]any{"host-metrics": false}, false},
+		{map[string][]string{}, true},
+		{map[string][]string{"open": {"true"}}, true},
+		{map[string][]string{"open": {"true"}, "listen": {":8080"}}, false},
+		{map[string][]string{"open": {"true"}, "listen": {":8080"}, "host-metrics": {"true"}}, true},
+		{map[string][]string{"host-metrics": {"false"}}, false},
 	} {
 		c, _, err := config.Load(config.Sources{Flags: test.flags})
 		if err != nil || c.Log.HostMetrics != test.want {

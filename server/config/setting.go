@@ -100,7 +100,7 @@ func (s Setting) parse(texts []string) (reflect.Value, error) {
 func (s Setting) parseOne(t reflect.Type, value string) (reflect.Value, error) {
 	if enum, ok := s.field.Tag.Lookup("enum"); ok {
 		if words := strings.Split(enum, ","); !slices.Contains(words, value) {
-			return reflect.Value{}, fmt.Errorf("%q is not allowed here; write %s", value, strings.Join(words, " or "))
+			return reflect.Value{}, fmt.Errorf("%q is not allowed here; write %s%s", value, strings.Join(words, " or "), suggestWord(value, words))
 		}
 	}
 	v, err := parse(t, value)
@@ -129,6 +129,17 @@ func suggest(name string, names []string) string {
 		return ""
 	}
 	return fmt.Sprintf(", did you mean %s?", best)
+}
+
+// suggestWord is suggest, for which a word that begins like another is near it
+// too: warning is warn.
+func suggestWord(word string, words []string) string {
+	for _, w := range words {
+		if len(word) > 2 && (strings.HasPrefix(word, w) || strings.HasPrefix(w, word)) {
+			return fmt.Sprintf(", did you mean %s?", w)
+		}
+	}
+	return suggest(word, words)
 }
 
 // distance counts the letters to insert, remove or replace, or pairs to swap,

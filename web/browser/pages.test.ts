@@ -32,6 +32,80 @@ test('the first page publishes, and shows what was published anywhere', async ()
   await page.context().close()
 })
 
+test('a closed channel is shown as that, and as itself again once it was deleted', async () => {
+  const channel = `${server.origin}/channels/chat`
+  const { page, complaints } = await visit(browser, server.origin)
+  const asked: string[] = []
+  page.on('request', (request) => asked.push(request.url()))
+  const status = page.getByRole('status')
+  await status.getByText('Live by EventSource').waitFor()
+  await fetch(`${channel}?close`, { method: 'POST', body: 'the last' })
+  const hint = page.getByText(`curl -X DELETE ${channel}`)
+  try {
+    await hint.waitFor()
+    expect(await status.innerText()).toBe('Closed')
+    await page.getByRole('log').getByText('the last', { exact: true }).waitFor()
+    await page.waitForTimeout(3000) // longer than the server has an EventSource wait
+    expect(await status.innerText()).toBe('Closed')
+    expect(asked).toEqual([])
+    await page.reload({ waitUntil: 'domcontentloaded' })
+    await hint.waitFor()
+  } finally {
+    await fetch(channel, { method: 'DELETE' })
+  }
+  await page.reload({ waitUntil: 'domcontentloaded' })
+  await status.getByText('Live by EventSource').waitFor()
+  expect(await hint.count()).toBe(0)
+  expect(complaints).toEqual([])
+  await page.context().close()
+})
+
+test('a channel that was closed while the page could not hear of it', async () => {
+  const channel = `${server.origin}/channels/chat`
+  const { page } = await visit(browser, server.origin)
+  const status = page.getByRole('status')
+  await status.getByText('Live by EventSource').waitFor()
+  // As if hidden: the page gives its connection back, and takes one again.
+  const see = (state: string) =>
+    page.evaluate((state) => {
+      Object.defineProperty(document, 'visibilityState', { value: state, configurable: true })
+      document.dispatchEvent(new Event('visibilitychange'))
+    }, state)
+  await see('hidden')
+  await fetch(`${channel}?close`, { method: 'POST' })
+  try {
+    await see('visible')
+    await status.getByText('Closed', { exact: true }).waitFor()
+  } finally {
+    await fetch(channel, { method: 'DELETE' })
+  }
+  await page.context().close()
+})
+
+test('a server that stops is waited for', async () => {
+  let other = await startServer()
+  const { page } = await visit(browser, other.origin)
+  const status = page.getByRole('status')
+  try {
+    await status.getByText('Live by EventSource').waitFor()
+    await other.stop()
+    await status.getByText('Connecting again').waitFor()
+    other = await startServer({ listen: new URL(other.origin).host })
+    await status.getByText('Live by EventSource').waitFor()
+  } finally {
+    await other.stop()
+    await page.context().close()
+  }
+})
+
+test('Hangul is set in a Korean font of the system', async () => {
+  const { page } = await visit(browser, server.origin)
+  const fonts = await page.locator('footer [lang=ko]').evaluate((span) => getComputedStyle(span).fontFamily)
+  expect(fonts).toMatch(/^"Apple SD Gothic Neo", "Malgun Gothic", .*sans-serif$/)
+  expect(await page.locator('body').evaluate((body) => getComputedStyle(body).fontFamily)).toContain('Malgun Gothic')
+  await page.context().close()
+})
+
 test('the commands have this server’s address, and are copied whole', async () => {
   const { page, complaints } = await visit(browser, server.origin, { permissions: ['clipboard-read', 'clipboard-write'] })
   const expected = [
@@ -59,6 +133,7 @@ test('every technique of the table answers at its link', async () => {
     const stop = new AbortController()
     const response = await fetch(link, { signal: stop.signal })
     expect(response.status, link).toBe(200)
+    if (link.includes('jsonp')) expect(await response.text()).toMatch(/^\/\*\*\/pabal\(/)
     stop.abort()
   }
   await page.context().close()

@@ -1,14 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { channelURL, problemOf } from '../wire/wire.ts'
+import { Reader, type Line, type Link } from './reader.ts'
 
-interface Line {
-  cursor: string
-  text: string
-}
-
-type Link = 'connecting' | 'live' | 'lost'
-
-const linkText = { connecting: 'Connecting', live: 'Live by EventSource', lost: 'Connecting again' }
+const linkText = { connecting: 'Connecting', live: 'Live by EventSource', lost: 'Connecting again', closed: 'Closed' }
 const keep = 200
 
 /** The channel as a native EventSource shows it, and a line to publish to it. */
@@ -17,7 +11,7 @@ export function Chat({ channel }: { channel: string }) {
   const list = useRef<HTMLDivElement>(null)
   useEffect(() => {
     list.current?.scrollTo({ top: list.current.scrollHeight })
-  }, [lines.length])
+  }, [lines.length, link])
   return (
     <section class="chat" aria-labelledby="chat-title">
       <header>
@@ -35,50 +29,39 @@ export function Chat({ channel }: { channel: string }) {
             <li key={cursor}>{text}</li>
           ))}
         </ol>
-        {lines.length === 0 && <p class="chat-empty">No message yet. Publish one here, or with curl.</p>}
+        {link === 'closed' ? (
+          <p class="chat-hint">
+            The channel is closed: nothing follows. <code>curl -X DELETE {location.origin + channelURL(channel)}</code> begins it
+            anew; then load this page again.
+          </p>
+        ) : (
+          lines.length === 0 && <p class="chat-hint">No message yet. Publish one here, or with curl.</p>
+        )}
       </div>
       <Publish channel={channel} />
     </section>
   )
 }
 
-/** The last messages of a channel, without a word of reconnecting: EventSource resumes at its cursor by itself. */
+/** The last messages of a channel, and how its reader fares. */
 function useChannel(channel: string): { lines: Line[]; link: Link } {
   const [lines, setLines] = useState<Line[]>([])
   const [link, setLink] = useState<Link>('connecting')
-  const cursor = useRef<string>(undefined)
   useEffect(() => {
-    let source: EventSource | undefined
-    let again: ReturnType<typeof setTimeout> | undefined
-    const open = () => {
-      const from = cursor.current ? { cursor: cursor.current } : { since: '20' }
-      source = new EventSource(channelURL(channel, { via: 'sse', ...from }))
-      source.onopen = () => setLink('live')
-      source.onerror = () => {
-        setLink('lost')
-        if (source?.readyState === EventSource.CLOSED) again = setTimeout(open, 2000 + 3000 * Math.random())
-      }
-      source.addEventListener('$open', ({ lastEventId }) => (cursor.current = lastEventId || cursor.current))
-      source.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
-        cursor.current = lastEventId
-        setLines((lines) => [...lines, { cursor: lastEventId, text: data }].slice(-keep))
-      }
-    }
-    const close = () => {
-      clearTimeout(again)
-      source?.close()
-      source = undefined
-    }
+    const reader = new Reader(channel, {
+      line: (line) => setLines((lines) => [...lines, line].slice(-keep)),
+      link: setLink,
+    })
     // All tabs share six connections over HTTP/1.1: a page that nobody sees gives its own back.
     const onVisibility = () => {
-      if (document.visibilityState === 'hidden') close()
-      else if (!source) open()
+      if (document.visibilityState === 'hidden') reader.close()
+      else reader.open()
     }
     onVisibility()
     document.addEventListener('visibilitychange', onVisibility)
     return () => {
       document.removeEventListener('visibilitychange', onVisibility)
-      close()
+      reader.close()
     }
   }, [channel])
   return { lines, link }

@@ -6,9 +6,7 @@ interface Row {
   name: string
   when: string
   breaks: string
-  /** What else its URL needs. */
-  query?: Record<string, string>
-  /** Why its link shows little in a browser. */
+  /** What to know before one follows its link. */
   note?: string
 }
 
@@ -62,15 +60,16 @@ const rows: Row[] = [
   {
     via: 'jsonp',
     name: 'JSONP',
-    when: 'Pages of another origin, in browsers without CORS. Public channels only.',
-    breaks: 'GET only, no status, and the page must trust the script.',
-    query: { callback: 'show' },
+    when: 'Nothing but script tags is possible.',
+    breaks:
+      'GET only, no status, and the page must trust the script. Pages of other origins are refused unless --allow-origin names theirs.',
+    note: 'calls pabal, or what callback= names',
   },
   {
     via: 'page',
     name: 'Endless page',
     when: 'With scripting off, and in text browsers.',
-    breaks: 'A proxy that buffers. It cannot resume by itself.',
+    breaks: 'A proxy that buffers. Where the server ends it, it goes on by itself at its cursor; where the connection breaks, it stops.',
   },
 ]
 
@@ -107,8 +106,8 @@ export function Techniques({ channel }: { channel: string }) {
   )
 }
 
-function Try({ via, name, query, note, channel }: Row & { channel: string }) {
-  const url = channelURL(channel, { via, since: 'all', ...query })
+function Try({ via, name, note, channel }: Row & { channel: string }) {
+  const url = channelURL(channel, { via, since: 'all' })
   const below = note && <small>{note}</small>
   if (via === 'websocket') {
     const ws = `new WebSocket('${url}').onmessage = e => console.log(e.data)`

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A section is one table: what was measured, round by round.
+type section struct {
+	title, about string
+	first        string // the head of its first column
+	base         string // the row that ratios compare with
+	columns      []column
+	rows         []string
+	Rounds       map[string][]sample `json:"rounds"` // by row
+}
+
+// A column is one thing that was measured.
+type column struct {
+	key, head string
+	digits    int
+	scale     float64 // what one of the units shown is
+	ratio     bool    // to the base row's, of the same round
+}
+
+func (s *section) add(row string, round int, got sample) {
+	if s.Rounds == nil {
+		s.Rounds = map[string][]sample{}
+	}
+	if !slices.Contains(s.rows, row) {
+		s.rows = append(s.rows, row)
+	}
+	for len(s.Rounds[row]) < round { // rounds that measured nothing do not happen
+		s.Rounds[row] = append(s.Rounds[row], nil)
+	}
+	s.Rounds[row] = append(s.Rounds[row], got)
+}
+
+// values returns what the rounds found for c in a row.
+func (s *section) values(row string, c column) (values []float64) {
+	base := s.Rounds[s.base]
+	for i, got := range s.Rounds[row] {
+		switch {
+		case !c.ratio:
+			values = append(values, got[c.key]/max(c.scale, 1))
+		case i < len(base) && base[i][c.key] > 0:
+			values = append(values, got[c.key]/base[i][c.key])
+		}
+	}
+	return values
+}
+
+// cell shows the median and, if they differ, the least and the greatest.
+func cell(values []float64, digits int) string {
+	if len(values) == 0 {
+		return "–"
+	}
+	slices.Sort(values)
+	number := func(v float64) string { return strings.TrimPrefix(fmt.Sprintf("%.*f", digits, v+0), "-0") }
+	low, high := number(values[0]), number(values[len(values)-1])
+	if low == high {
+		return low
+	}
+	return fmt.Sprintf("%s (%s–%s)", number(median(values)), low, high)
+}
+
+// median returns the middle of values, which are sorted.
+func median(values []float64) float64 {
+	n := len(values)
+	if n%2 == 1 {
+		return values[n/2]
+	}
+	return (values[n/2-1] + values[n/2]) / 2
+}
+
+func (s *section) write(w *strings.Builder) {
+	if len(s.rows) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n### %s\n\n%s\n\n| %s |", s.title, s.about, s.first)
+	for _, c := range s.columns {
+		fmt.Fprintf(w, " %s |", c.head)
+	}
+	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("--:|", len(s.columns)))
+	for _, row := range s.rows {
+		fmt.Fprintf(w, "| %s |", row)
+		for _, c := range s.columns {
+			fmt.Fprintf(w, " %s |", cell(s.values(row, c), c.digits))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// A report is all that a run found, and on what.
+type report struct {
+	Date     time.Time `json:"date"`
+	Took     string    `json:"took"`
+	Go       string    `json:"go"`
+	Platform string    `json:"platform"`
+	Cores    int       `json:"cores"`
+	Load     string    `json:"load"` // of the machine when the run began, over 1, 5 and 15 minutes
+	Sizes    sizes     `json:"sizes"`
+	Publish  *section  `json:"publish"`
+	Deliver  *section  `json:"deliver"`
+	Each     *section  `json:"each"`
+	Idle     *section  `json:"idle"`
+}
+
+func newReport(s sizes) *report {
+	load, _ := os.ReadFile("/proc/loadavg") // what it cannot say is left out
+	fields := strings.Fields(string(load))
+	r := &report{
+		Date: time.Now().UTC().Truncate(time.Second), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(),
+		Load: strings.Join(fields[:min(3, len(fields))], " "), Sizes: s,
+	}
+	r.Publish, r.Deliver, r.Each, r.Idle = sections(s)
+	return r
+}
+
+// write writes the report as Markdown.
+func (r *report) write(w io.Writer) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "Measured on %s in %s: %d cores, %s, %s, %s; load average before: %s. ", r.Date.Format(time.DateOnly), r.Took, r.Cores, r.Platform, r.Go,
+		plural(r.Sizes.Rounds, "round"), r.Load)
+	text.WriteString(how)
+	for _, s := range []*section{r.Publish, r.Deliver, r.Each, r.Idle} {
+		s.write(&text)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// The report's place in benchmarks.md: what stands around it is kept.
+const (
+	placeBegin = "<!-- cost: made by make bench; what stands here is overwritten -->\n"
+	placeEnd   = "<!-- cost: end -->\n"
+)
+
+// save writes the report to benchmarks.md in docs, and its figures to
+// benchmarks/cost.json.
+func (r *report) save(docs string) error {
+	figures, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(docs, "benchmarks"), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(docs, "benchmarks", "cost.json"), append(figures, '\n'), 0o644); err != nil {
+		return err
+	}
+	file := filepath.Join(docs, "benchmarks.md")
+	page, err := os.ReadFile(file)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	var text strings.Builder
+	if err := r.write(&text); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(place(string(page), text.String())), 0o644)
+}
+
+// place puts text in its place in page, or makes a place for it at the end.
+func place(page, text string) string {
+	text = placeBegin + "\n" + strings.TrimSpace(text) + "\n\n" + placeEnd
+	before, rest, found := strings.Cut(page, placeBegin)
+	_, after, ended := strings.Cut(rest, placeEnd)
+	switch {
+	case page == "":
+		return "# Benchmarks\n\n## What Pabal costs\n\n" + text
+	case !found || !ended:
+		return strings.TrimRight(page, "\n") + "\n\n## What Pabal costs\n\n" + text
+	}
+	return before + text + after
+}
