@@ -7,7 +7,7 @@ export interface Line {
 
 export type Link = 'connecting' | 'live' | 'lost' | 'closed'
 
-export interface Follower {
+export interface Observer {
   line(line: Line): void
   link(link: Link): void
 }
@@ -23,7 +23,7 @@ export class Reader {
 
   constructor(
     private readonly channel: string,
-    private readonly on: Follower,
+    private readonly on: Observer,
   ) {}
 
   /** Begins to read, or goes on where it was. Reading already, it does nothing. */
