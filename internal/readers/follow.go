@@ -27,6 +27,8 @@ type Follower struct {
 
 	// Took is told each entry that was not had before.
 	Took func(by *Technique, it Item) error
+	// Told is told what is missing, if Place.MayLose; it may be nil.
+	Told func(by *Technique, it Item) error
 	// Broke is told how each response ended: nil if it was left for another.
 	Broke func(by *Technique, err error)
 
@@ -160,8 +162,13 @@ func (f *Follower) take(by *Technique, it Item) error {
 		return nil
 	}
 	fresh, err := f.Place.Take(it)
-	if err == nil && fresh {
-		err = f.Took(by, it)
+	switch {
+	case err != nil:
+		return err
+	case fresh:
+		return f.Took(by, it)
+	case f.Told != nil && (it.Notice == "$gap" || it.Notice == "$reset"):
+		return f.Told(by, it)
 	}
-	return err
+	return nil
 }

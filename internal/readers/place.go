@@ -12,6 +12,7 @@ import (
 // opened before another had ended.
 type Place struct {
 	Channels []string
+	MayLose  bool              // $gap and $reset are taken; else they are errors
 	own      map[string]string // the cursor of each channel
 	last     map[string]string // of the last entry that was taken
 	vector   string
@@ -80,6 +81,12 @@ func (p *Place) Take(it Item) (fresh bool, err error) {
 		if fresh = p.pass(it); fresh {
 			p.own[it.Channel], p.last[it.Channel] = it.Cursor, it.Cursor
 		}
+	case "$gap", "$reset":
+		if !p.MayLose {
+			return false, fmt.Errorf("an unexpected notice: %+v", it)
+		}
+		err = p.agree(it.Channel, it.From)
+		p.own[it.Channel] = it.Cursor
 	default:
 		return false, fmt.Errorf("an unexpected notice: %+v", it)
 	}

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -124,10 +125,18 @@ func called(text []byte, before, after string) ([]byte, error) {
 	return inner, nil
 }
 
-// items returns what a holds, in order: what a notice says of the past comes
-// first, and an end last.
+// items returns what a holds, in order: a notice of something missing comes
+// after the entry that it begins at, or first, and an end last.
 func (a *answer) items(several bool) ([]Item, error) {
-	var first, last []Item
+	var items, last []Item
+	for i := range a.Entries {
+		e, err := a.Entries[i].item()
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, e)
+	}
+	first := 0
 	for i := range a.Notices {
 		n, err := a.Notices[i].item()
 		if err != nil {
@@ -135,20 +144,17 @@ func (a *answer) items(several bool) ([]Item, error) {
 		}
 		if n.Notice == "$closed" {
 			last = append(last, n)
-		} else {
-			first = append(first, n)
+			continue
 		}
-	}
-	for i := range a.Entries {
-		e, err := a.Entries[i].item()
-		if err != nil {
-			return nil, err
+		after := slices.IndexFunc(items, func(it Item) bool { return it.Channel == n.Channel && it.Notice == "" && it.Cursor == n.From })
+		if after < 0 {
+			after, first = first-1, first+1
 		}
-		first = append(first, e)
+		items = slices.Insert(items, after+1, n)
 	}
 	at := Item{Notice: At, Cursor: a.Cursor}
 	if several {
 		at.Cursor, at.Vector = "", a.Cursor
 	}
-	return append(append(first, last...), at), nil
+	return append(append(items, last...), at), nil
 }
