@@ -181,7 +181,7 @@ func TestRawBigMessages(t *testing.T) {
 	for _, c := range []struct {
 		mode coder.CompressionMode
 		most int
-	}{{coder.CompressionDisabled, limit}, {coder.CompressionNoContextTakeover, limit}, {coder.CompressionContextTakeover, 100_000}} {
+	}{{coder.CompressionDisabled, limit}, {coder.CompressionNoContextTakeover, 2 << 20}, {coder.CompressionContextTakeover, 100_000}} {
 		echoBig(t, server.Plain+"/channels/big", c.mode, [][]byte{text[:c.most], text[:c.most/2], text[:1000], nil}, [][]byte{noise[:c.most], noise[:1000]})
 	}
 	s := connect(t, server.Plain+"/channels/big")
