@@ -164,9 +164,9 @@ func (s *Session) Position(i int) Position {
 // every other.
 func (s *Session) Due() time.Time { return s.due }
 
-// Step fills b with what s has not yet been given: at most limit items, and
-// not many more bytes than [Limits.BatchBytes]. It never waits. A plain reader at the tail costs no
-// allocation.
+// Step fills b with what s has not yet been given: at most limit items,
+// and bytes up to [Limits.BatchBytes] and one entry. It never waits. A plain
+// reader at the tail costs no allocation.
 func (s *Session) Step(b *Batch, limit int) State {
 	clear(b.Items)
 	b.Items, b.entries, b.bytes = b.Items[:0], 0, 0
