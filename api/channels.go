@@ -16,7 +16,7 @@ const closedTag = ".closed"
 
 // head says where ch ends and how many read it on this node.
 func (h *Handler) head(w http.ResponseWriter, r *http.Request, ch pabal.Channel) error {
-	if err := noQuery(r); err != nil {
+	if _, err := parameters(r); err != nil {
 		return err
 	}
 	end, closed, err := h.Hub.End(r.Context(), ch)
@@ -37,7 +37,7 @@ func (h *Handler) head(w http.ResponseWriter, r *http.Request, ch pabal.Channel)
 
 // remove forgets ch's log. It does not matter whether there is one.
 func (h *Handler) remove(w http.ResponseWriter, r *http.Request, ch pabal.Channel) error {
-	if err := noQuery(r); err != nil {
+	if _, err := parameters(r); err != nil {
 		return err
 	}
 	if err := h.Hub.Delete(r.Context(), grant(r), ch); err != nil {
@@ -61,13 +61,12 @@ type list struct {
 // list lists channels, in byte order: those that begin with ?prefix=, after
 // ?after=. Pabal's own are listed if the prefix begins with "$".
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
-	if err := noQuery(r, "prefix", "after", "limit"); err != nil {
+	query, err := parameters(r, "prefix", "after", "limit")
+	if err != nil {
 		return err
 	}
-	query := r.URL.Query()
 	limit := listed
 	if query.Has("limit") {
-		var err error
 		if limit, err = strconv.Atoi(query.Get("limit")); err != nil || limit < 1 || limit > mostListed {
 			return problem.BadRequest("?limit=%.40s must be a whole number from 1 to %d", query.Get("limit"), mostListed)
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -77,32 +78,27 @@ func grant(r *http.Request) pabal.Grant {
 	return pabal.Grant{Address: host}
 }
 
-// noQuery reports parameters of r that are none of known.
-func noQuery(r *http.Request, known ...string) error {
+// parameters returns those of r's query, each given once. It is an error if
+// there are others than known.
+func parameters(r *http.Request, known ...string) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return problem.BadRequest("the query cannot be read: %v", err)
+		return nil, problem.BadRequest("the query cannot be read: %v", err)
 	}
 	for name, values := range query {
 		if len(values) > 1 {
-			return problem.BadRequest("?%.40s= is given %d times; give it once", name, len(values))
+			return nil, problem.BadRequest("?%.40s= is given %d times; give it once", name, len(values))
 		}
-		if !contains(known, name) {
+		if !slices.Contains(known, name) {
 			advice := "it has none"
 			if len(known) > 0 {
 				advice = "these are: " + strings.Join(known, ", ")
 			}
-			return problem.BadRequest("?%.40s= is not a parameter of %s here; %s", name, r.Method, advice)
+			return nil, problem.BadRequest("?%.40s= is not a parameter of %s here; %s", name, r.Method, advice)
 		}
 	}
-	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
+	return query, nil
 }

@@ -2,12 +2,13 @@ package api
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,26 +21,19 @@ import (
 // ndjson is the content type of a batch: one message a line.
 const ndjson = "application/x-ndjson"
 
-// A receipt answers a publish.
-type receipt struct {
-	Cursor    string   `json:"cursor"`            // the very bytes that readers see on the entry; of a batch, on its last
-	Cursors   []string `json:"cursors,omitempty"` // of each message of a batch
-	Duplicate bool     `json:"duplicate"`         // it had been published before
-	Closed    bool     `json:"closed,omitempty"`  // the channel takes no more
-}
-
 // publish appends the body of r to ch: the bytes as they are, or with
 // application/x-ndjson one message a line, all or none.
 func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Channel) error {
-	if err := noQuery(r, "id", "type", "key", "close"); err != nil {
-		return err
-	}
-	release, err := h.reserve(r)
+	query, err := parameters(r, "id", "type", "key", "close")
 	if err != nil {
 		return err
 	}
-	defer release()
-	p, batch, err := h.read(w, r)
+	reserved, err := h.reserve(r)
+	if err != nil {
+		return err
+	}
+	defer h.bodies.Add(-reserved)
+	p, batch, err := h.read(w, r, query)
 	if err != nil {
 		return err
 	}
@@ -47,43 +41,68 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Chann
 	if err != nil {
 		return err
 	}
-	answer := receipt{Cursor: done.End.String(), Duplicate: done.Duplicate, Closed: p.Close}
-	if batch {
-		for _, at := range done.Positions {
-			answer.Cursors = append(answer.Cursors, at.String())
-		}
-	}
-	body, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Pabal-Cursor", answer.Cursor)
-	body = append(body, '\n')
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	cursor := done.End.String()
+	body := appendReceipt(nil, cursor, &done, batch, p.Close)
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pabal-Cursor", cursor)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // a client that left learns the outcome by repeating
 	return nil
 }
 
+// appendReceipt appends what answers a publish:
+//
+//	{"cursor":"…","cursors":["…"],"duplicate":false,"closed":true}
+//
+// Cursor is the very bytes that readers see on the entry, of a batch on its
+// last. Cursors are of each message of a batch, and not there otherwise.
+// Duplicate says that all had been published before; closed is there if the
+// channel takes no more. Cursors need no escapes.
+func appendReceipt(dst []byte, cursor string, done *pabal.Appended, batch, closed bool) []byte {
+	each := done.Positions
+	if !batch {
+		each = nil
+	}
+	dst = slices.Grow(dst, 64+(1+len(each))*(len(cursor)+3))
+	dst = append(append(append(dst, `{"cursor":"`...), cursor...), '"')
+	for i, at := range each {
+		if i == 0 {
+			dst = append(dst, `,"cursors":["`...)
+		} else {
+			dst = append(dst, `","`...)
+		}
+		dst = at.Append(dst)
+	}
+	if len(each) > 0 {
+		dst = append(dst, `"]`...)
+	}
+	dst = strconv.AppendBool(append(dst, `,"duplicate":`...), done.Duplicate)
+	if closed {
+		dst = append(dst, `,"closed":true`...)
+	}
+	return append(dst, '}', '\n')
+}
+
 // reserve keeps room for r's body, so that bodies which come slowly cannot
-// take all memory.
-func (h *Handler) reserve(r *http.Request) (release func(), err error) {
-	size := r.ContentLength
+// take all memory. What it returns must be taken off h.bodies again.
+func (h *Handler) reserve(r *http.Request) (size int64, err error) {
+	size = r.ContentLength
 	if size < 0 { // it does not say
 		size = int64(h.Hub.Limits().MessageBytes)
 	}
 	most := cmp.Or(h.BodyBytes, 256<<20)
 	if h.bodies.Add(size) > most && size < most {
 		h.bodies.Add(-size)
-		return nil, &pabal.LimitError{Limit: "body-bytes", Max: int(most), What: "one more body to read", Retry: time.Second}
+		return 0, &pabal.LimitError{Limit: "body-bytes", Max: int(most), What: "one more body to read", Retry: time.Second}
 	}
-	return func() { h.bodies.Add(-size) }, nil
+	return size, nil
 }
 
-// read reads what r publishes. batch says that it came as NDJSON.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) (p pabal.Publish, batch bool, err error) {
-	query := r.URL.Query()
+// read reads what r, whose query is parsed already, publishes. batch says that
+// it came as NDJSON.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, query url.Values) (p pabal.Publish, batch bool, err error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return p, false, &problem.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("Content-Encoding %.40q is not known here; send the body as it is", encoding)}
 	}
@@ -133,8 +152,11 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (p pabal.Publish,
 // plain returns the content type that is kept: none for plain text in UTF-8,
 // which is what no type means, and none for what curl -d says without being told.
 func plain(contentType string) (string, error) {
-	if contentType == "" {
+	switch contentType { // what nearly all send need not be parsed
+	case "", "text/plain", "application/x-www-form-urlencoded":
 		return "", nil
+	case "application/json", ndjson:
+		return contentType, nil
 	}
 	media, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -167,7 +189,13 @@ func readBody(w http.ResponseWriter, r *http.Request, limit string, maximum, mos
 	if r.ContentLength > int64(most) {
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
+	var body []byte
+	var err error
+	if r.ContentLength > 0 {
+		body, err = readWhole(r.Body, int(r.ContentLength))
+	} else {
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
+	}
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
@@ -176,6 +204,27 @@ func readBody(w http.ResponseWriter, r *http.Request, limit string, maximum, mos
 		return nil, problem.BadRequest("the body broke off: nothing was published")
 	}
 	return body, nil
+}
+
+// readWhole reads size bytes, which is all that in has. They take no more
+// memory than that, since the log keeps them.
+func readWhole(in io.Reader, size int) ([]byte, error) {
+	body := make([]byte, size)
+	if _, err := io.ReadFull(in, body); err != nil {
+		return nil, err
+	}
+	var more [1]byte
+	for {
+		n, err := in.Read(more[:])
+		switch {
+		case n > 0:
+			return nil, errors.New("the body is longer than its Content-Length")
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }
 
 func asProblem(err error) error {

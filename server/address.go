@@ -16,6 +16,9 @@ type addresses struct{ trusted []config.Prefix }
 // behind trusted proxies is what they say, and then calls next. What cannot
 // be told with certainty is the address of the nearest proxy.
 func (a addresses) handler(next http.Handler) http.Handler {
+	if len(a.trusted) == 0 {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err == nil && a.trusts(plainAddress(peer.Addr())) {

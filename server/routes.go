@@ -63,13 +63,16 @@ func bodies(next http.Handler) http.Handler {
 }
 
 func (s *Server) channels(w http.ResponseWriter, r *http.Request) {
-	switch r.Method {
-	case http.MethodGet:
-		query := r.URL.Query()
-		if r.URL.Path != "/channels" || query.Has("channel") || query.Has("via") || r.Header.Get("Upgrade") != "" {
-			s.parts.read.ServeHTTP(w, r)
-			return
-		}
+	if r.Method == http.MethodGet && (r.URL.Path != "/channels" || readsSeveral(r)) {
+		s.parts.read.ServeHTTP(w, r)
+		return
 	}
 	s.parts.api.ServeHTTP(w, r)
+}
+
+// readsSeveral reports whether GET /channels is to read channels, not to list
+// them.
+func readsSeveral(r *http.Request) bool {
+	query := r.URL.Query()
+	return query.Has("channel") || query.Has("via") || r.Header.Get("Upgrade") != ""
 }

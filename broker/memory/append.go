@@ -54,7 +54,6 @@ func (b *Broker) commit(l *log, p *pabal.Publish, names *claim) (pabal.Appended,
 	case p.If != nil && !l.endsAt(*p.If):
 		return pabal.Appended{}, nil, pabal.ErrMoved
 	}
-	done := pabal.Appended{End: l.endPosition()}
 	entries, ok := l.appendAll(p, now, b.config.Bytes)
 	if !ok && now.UnixNano() >= b.due.Load() {
 		b.sweep(now, 0)
@@ -63,9 +62,12 @@ func (b *Broker) commit(l *log, p *pabal.Publish, names *claim) (pabal.Appended,
 	if !ok {
 		return pabal.Appended{}, nil, &pabal.LimitError{Limit: "memory-bytes", Max: b.config.Bytes, What: fmt.Sprintf("a publish to channel %.80q", l.channel), Retry: b.retry()}
 	}
-	for _, e := range entries {
-		done.End = e.Position()
-		done.Positions = append(done.Positions, done.End)
+	done := pabal.Appended{End: l.endPosition()}
+	if len(entries) > 0 {
+		done.Positions = make([]pabal.Position, len(entries))
+	}
+	for i, e := range entries {
+		done.Positions[i] = e.Position()
 	}
 	b.ids.add(names, &done, now)
 	b.dueAt(now.Add(l.keep.idle()))

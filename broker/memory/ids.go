@@ -104,7 +104,7 @@ func (s *ids) find(c *claim, now time.Time) (*pabal.Appended, error) {
 }
 
 func (s *ids) findEach(c *claim) (*pabal.Appended, error) {
-	found := &pabal.Appended{Duplicate: true}
+	found := pabal.Appended{Duplicate: true}
 	inOrder := true
 	var within map[string]pabal.Digest
 	if len(c.each) > 1 {
@@ -139,7 +139,8 @@ func (s *ids) findEach(c *claim) (*pabal.Appended, error) {
 	case len(found.Positions) < len(c.each) || !inOrder:
 		return nil, pabal.ErrPartial
 	}
-	return found, nil
+	known := found // here, since most often nothing is found and nothing need be allocated
+	return &known, nil
 }
 
 func (u use) appended() *pabal.Appended {

@@ -5,10 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/pabal/pabal"
@@ -17,11 +13,13 @@ import (
 // ParseMessages parses a batch: a message on each line, in an entry's JSON
 // form without channel, cursor and time. Blank lines are ignored. Nothing else
 // is: an error names the line and what to do, and a batch of more than most
-// messages is a [pabal.LimitError].
+// messages is a [pabal.LimitError]. The messages share no bytes with ndjson,
+// and none with each other but fields of the same text.
 func ParseMessages(ndjson []byte, most int) ([]pabal.Message, error) {
+	room := min(most, 1+bytes.Count(ndjson, []byte("\n")))
 	var messages []pabal.Message
+	var lines map[string]int // on which each ID is; nil until there is one
 	number := 0
-	lines := map[string]int{} // on which each ID is
 	for line := range bytes.SplitSeq(ndjson, []byte("\n")) {
 		number++
 		line = bytes.TrimSpace(line)
@@ -31,56 +29,118 @@ func ParseMessages(ndjson []byte, most int) ([]pabal.Message, error) {
 		if len(messages) == most {
 			return nil, &pabal.LimitError{Limit: "batch-messages", Max: most, What: fmt.Sprintf("a batch of more than %d messages", most)}
 		}
-		m, err := parseMessage(line)
+		if messages == nil {
+			messages = make([]pabal.Message, 0, room)
+		}
+		last := new(pabal.Message)
+		if len(messages) > 0 {
+			last = &messages[len(messages)-1]
+		}
+		m, err := parseMessage(line, last)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
-		if first, twice := lines[m.ID]; m.ID != "" && twice {
-			return nil, fmt.Errorf("line %d: the id %.80q is on line %d already; give each message its own", number, m.ID, first)
+		if m.ID != "" {
+			if first, twice := lines[m.ID]; twice {
+				return nil, fmt.Errorf("line %d: the id %.80q is on line %d already; give each message its own", number, m.ID, first)
+			}
+			if lines == nil {
+				lines = make(map[string]int, room)
+			}
+			lines[m.ID] = number
 		}
-		lines[m.ID] = number
 		messages = append(messages, m)
 	}
 	return messages, nil
 }
 
-func parseMessage(line []byte) (m pabal.Message, err error) {
+// parseMessage parses a line that is not blank. What its fields have in common
+// with those of last, the message before it, they share.
+func parseMessage(line []byte, last *pabal.Message) (m pabal.Message, err error) {
 	if line[0] != '{' {
 		return m, fmt.Errorf("a message is a JSON object on one line, such as {\"data\":\"hi\"}; this begins with %q", firstRune(line))
 	}
 	if !utf8.Valid(line) {
 		return m, errors.New("JSON is UTF-8, and this line is not: send such bytes with \"encoding\":\"base64\"")
 	}
-	values, err := members(line)
-	if err != nil {
-		return m, err
-	}
-	var encoding string
-	for name, field := range map[string]*string{
-		"id": &m.ID, "type": &m.Type, "key": &m.Key, "contentType": &m.ContentType, "encoding": &encoding,
-	} {
-		if value, ok := values[name]; ok {
-			if !isString(value) {
-				return m, fmt.Errorf("%s must be a string", name)
-			}
-			if err := unquote(value, field); err != nil {
-				return m, fmt.Errorf("%s: %w", name, err)
-			}
+	f, ok := scan(line)
+	if !ok {
+		if f, err = members(line); err != nil {
+			return m, err
 		}
 	}
-	if m.ContentType, m.Data, err = ParseData(m.ContentType, encoding, values["data"]); err != nil {
+	var p fieldParser
+	m = pabal.Message{
+		ID:          p.parse("id", f.id, ""),
+		Type:        p.parse("type", f.kind, last.Type),
+		Key:         p.parse("key", f.key, last.Key),
+		ContentType: p.parse("contentType", f.contentType, last.ContentType),
+	}
+	encoding := p.parse("encoding", f.encoding, "base64")
+	if p.err != nil {
+		return m, p.err
+	}
+	if m.ContentType, m.Data, err = ParseData(m.ContentType, encoding, f.data); err != nil {
 		return m, err
 	}
-	return m, m.Check()
+	if len(f.data) == 0 || encoding != "" || !IsJSON(m.ContentType) {
+		return m, m.Check()
+	}
+	// The data is the value as it stands on the line, so it is copied, lest one
+	// message keep the whole batch in memory. It is known to be JSON: instead of
+	// reading it again, Check is given a shorter one.
+	value := m.Data
+	m.Data = someJSON
+	err = m.Check()
+	m.Data = bytes.Clone(value)
+	return m, err
+}
+
+var someJSON = []byte("0")
+
+// A fieldParser parses fields of a message until the first that is wrong.
+type fieldParser struct{ err error }
+
+// parse returns the string that value, the member name, stands for; "" if there
+// is none. If it is last, it is last's bytes, so that many messages of one type
+// or key share them.
+func (p *fieldParser) parse(name string, value []byte, last string) string {
+	if value == nil || p.err != nil {
+		return ""
+	}
+	if text, ok := literal(value); ok {
+		if string(text) == last {
+			return last
+		}
+		return string(text)
+	}
+	if !isString(value) {
+		p.err = fmt.Errorf("%s must be a string", name)
+		return ""
+	}
+	text, err := parseString(value)
+	if err != nil {
+		p.err = fmt.Errorf("%s: %w", name, err)
+	}
+	return string(text)
+}
+
+// parseString returns a copy of what the JSON string value says, and refuses
+// half of a surrogate pair.
+func parseString(value []byte) ([]byte, error) {
+	if err := checkHalves(value); err != nil {
+		return nil, err
+	}
+	return unquote(value)
 }
 
 // ParseData returns the content type and the data that the members
 // contentType, encoding and data of an entry's JSON form stand for. The data
 // is a JSON value, or nothing. What could not arrive as it was meant is
-// refused.
+// refused. Data that is JSON is value itself, not a copy.
 func ParseData(contentType, encoding string, value json.RawMessage) (of string, data []byte, err error) {
 	if !IsJSON(contentType) && isString(value) {
-		if err := unquote(value, new(string)); err != nil {
+		if err := checkHalves(value); err != nil {
 			return "", nil, fmt.Errorf("data: %w", err)
 		}
 	}
@@ -90,92 +150,4 @@ func ParseData(contentType, encoding string, value json.RawMessage) (of string, 
 func firstRune(text []byte) rune {
 	r, _ := utf8.DecodeRune(text)
 	return r
-}
-
-// messageMembers are the names that a message's JSON form may have.
-var messageMembers = []string{"id", "type", "key", "contentType", "encoding", "data"}
-
-// members returns the members of the object on line, of which each is known
-// and there once.
-func members(line []byte) (map[string]json.RawMessage, error) {
-	in := json.NewDecoder(bytes.NewReader(line))
-	if _, err := in.Token(); err != nil {
-		return nil, notJSON(err)
-	}
-	values := make(map[string]json.RawMessage, len(messageMembers))
-	for in.More() {
-		token, err := in.Token()
-		if err != nil {
-			return nil, notJSON(err)
-		}
-		name, _ := token.(string) // else the decoder would have failed
-		if err := checkMember(name, values); err != nil {
-			return nil, err
-		}
-		var value json.RawMessage
-		if err := in.Decode(&value); err != nil {
-			return nil, notJSON(err)
-		}
-		values[name] = value
-	}
-	if _, err := in.Token(); err != nil {
-		return nil, notJSON(err)
-	}
-	if _, err := in.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object: put each message on a line of its own")
-	}
-	return values, nil
-}
-
-func checkMember(name string, values map[string]json.RawMessage) error {
-	if _, twice := values[name]; twice {
-		return fmt.Errorf("field %q is there twice", name)
-	}
-	switch name {
-	case "channel", "cursor", "time":
-		return fmt.Errorf("field %q: the URL names the channel, and Pabal gives cursor and time; leave it out", name)
-	}
-	if !slices.Contains(messageMembers, name) {
-		return fmt.Errorf("field %.80q is unknown: a message has %s", name, strings.Join(messageMembers, ", "))
-	}
-	return nil
-}
-
-func notJSON(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the object does not end on its line: put each message on one line")
-	}
-	return fmt.Errorf("this is no JSON: %w", err)
-}
-
-// unquote sets s to what the JSON string value says. It refuses half of a
-// surrogate pair, which no bytes stand for.
-func unquote(value json.RawMessage, s *string) error {
-	for rest := value; ; {
-		i := bytes.IndexByte(rest, '\\')
-		if i < 0 {
-			break
-		}
-		rest = rest[i+1:]
-		unit := codeUnit(rest)
-		if unit < 0xD800 || unit > 0xDFFF {
-			rest = rest[1:]
-			continue
-		}
-		if low := codeUnit(bytes.TrimPrefix(rest[5:], []byte{'\\'})); unit > 0xDBFF || rest[5] != '\\' || low < 0xDC00 || low > 0xDFFF {
-			return fmt.Errorf("\\%s is half of a character", rest[:5])
-		}
-		rest = rest[11:]
-	}
-	return json.Unmarshal(value, s)
-}
-
-// codeUnit returns the UTF-16 code unit that escape, which follows a
-// backslash, stands for; 0 if it is none that is written in hex.
-func codeUnit(escape []byte) uint64 {
-	if len(escape) < 5 || escape[0] != 'u' {
-		return 0
-	}
-	unit, _ := strconv.ParseUint(string(escape[1:5]), 16, 16)
-	return unit
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -99,24 +100,36 @@ func parseData(contentType, encoding string, value json.RawMessage) (of string, 
 	case len(value) == 0:
 		return contentType, nil, nil
 	case encoding == "base64":
-		var text string
-		if err := json.Unmarshal(value, &text); err != nil {
-			return "", nil, fmt.Errorf("data: with encoding base64 it must be a string")
-		}
-		if data, err = base64.StdEncoding.DecodeString(text); err != nil {
-			return "", nil, fmt.Errorf("data: %w (standard alphabet, padded)", err)
+		if data, err = parseBase64(value); err != nil {
+			return "", nil, fmt.Errorf("data: %w", err)
 		}
 		return contentType, data, nil
 	case IsJSON(contentType):
 		return contentType, value, nil
 	case isString(value):
-		var text string
-		if err := json.Unmarshal(value, &text); err != nil {
+		if data, err = unquote(value); err != nil {
 			return "", nil, fmt.Errorf("data: %w", err)
 		}
-		return contentType, []byte(text), nil
+		return contentType, data, nil
 	case contentType == "":
 		return impliedJSON, value, nil
 	}
 	return "", nil, fmt.Errorf("data: of content type %.80q it must be a string, with encoding base64 if it is not UTF-8", contentType)
+}
+
+// parseBase64 returns what the JSON value, a string or null, stands for.
+func parseBase64(value json.RawMessage) ([]byte, error) {
+	text, ok := literal(value)
+	if !ok {
+		var unquoted string
+		if err := json.Unmarshal(value, &unquoted); err != nil {
+			return nil, errors.New("with encoding base64 it must be a string")
+		}
+		text = []byte(unquoted)
+	}
+	data, err := base64.StdEncoding.AppendDecode(make([]byte, 0, base64.StdEncoding.DecodedLen(len(text))), text)
+	if err != nil {
+		return nil, fmt.Errorf("%w (standard alphabet, padded)", err)
+	}
+	return data, nil
 }

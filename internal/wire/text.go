@@ -10,6 +10,9 @@ import (
 
 // IsJSON reports whether data of contentType is JSON: see [pabal.Message.JSON].
 func IsJSON(contentType string) bool {
+	if contentType == "" {
+		return false
+	}
 	m := pabal.Message{ContentType: contentType}
 	return m.JSON()
 }
