@@ -60,11 +60,16 @@ web: ## build web/dist
 	cd web && npm ci --no-audit --no-fund && npm run build
 
 .PHONY: bench
-bench: bench-cost bench-go ## what Pabal costs, into docs/benchmarks.md (4 minutes), then the Go benchmarks
+bench: bench-cost bench-go ## what Pabal costs, into docs/benchmarks.md (10 minutes), then the Go benchmarks
 
 .PHONY: bench-cost
-bench-cost: ## what it costs to publish, to deliver by each technique, to be idle
+bench-cost: ## what it costs to publish, to deliver by each technique, to be idle; bytes by protocol and rate
 	cd bench && $(GO) run ./cost
+
+.PHONY: bench-peers
+bench-peers: ## Pabal beside other servers, into docs/benchmarks.md (45 minutes; BENCHFLAGS=-quick: 2)
+	@GO=$(GO) scripts/setup-peers.sh
+	cd bench && $(GO) run ./peers $(BENCHFLAGS)
 
 .PHONY: bench-go
 bench-go: ## Go benchmarks, each for BENCHTIME (100ms)

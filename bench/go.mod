@@ -2,7 +2,13 @@ module github.com/pabal/pabal/bench
 
 go 1.26.0
 
-require github.com/pabal/pabal v0.0.0
+require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
+	github.com/pabal/pabal v0.0.0
+	go.uber.org/goleak v1.3.0
+	golang.org/x/net v0.62.0
+	golang.org/x/sys v0.50.0
+)
 
 require (
 	github.com/coder/websocket v1.8.15 // indirect

@@ -101,12 +101,12 @@ func TestCells(t *testing.T) {
 }
 
 func TestPlaceKeepsWhatStandsAround(t *testing.T) {
-	first := place("", "one")
-	again := place(first+"\n## Others\n", "two")
-	if strings.Contains(again, "one") || !strings.Contains(again, "two") || !strings.HasSuffix(again, "\n## Others\n") || strings.Count(again, placeBegin) != 1 {
+	first := basicPlace.put("", "one")
+	again := basicPlace.put(first+"\n## Others\n", "two")
+	if strings.Contains(again, "one") || !strings.Contains(again, "two") || !strings.HasSuffix(again, "\n## Others\n") || strings.Count(again, basicPlace.begin) != 1 {
 		t.Errorf("got %q", again)
 	}
-	if got := place("# Others\n", "one"); !strings.HasPrefix(got, "# Others\n\n## What") {
+	if got := basicPlace.put("# Others\n", "one"); !strings.HasPrefix(got, "# Others\n\n## What") {
 		t.Errorf("a page without a place: got %q", got)
 	}
 }

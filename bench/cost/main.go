@@ -1,13 +1,15 @@
 // Command cost measures what Pabal costs: to publish, to deliver a message by
-// each technique, and to keep an idle connection of each.
+// each technique, and to keep an idle connection of each; then, in a table, what
+// each technique costs over HTTP/1.1, with TLS and over HTTP/2 at several rates,
+// next to what that should be by computation.
 //
 //	cd bench && go run ./cost
 //
 // It builds the real binary, runs it on a loopback port, and takes the CPU and
 // the memory from the server's own process (Linux only). A reader that gets
 // less than all, or anything twice or out of order, fails the run. The table goes
-// to standard output and, unless -docs is empty, into docs/benchmarks.md, with
-// the figures of each round beside it in docs/benchmarks/cost.json.
+// to standard output and, unless -docs is "-", into docs/benchmarks.md, with
+// the figures of each round beside it in docs/benchmarks.
 package main
 
 import (
@@ -15,6 +17,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/exec"
@@ -24,7 +27,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // sizes are how much is measured.
@@ -36,32 +38,57 @@ type sizes struct {
 	Work    int `json:"work"`    // per cent of the usual number of messages
 }
 
+// options are what a run is asked for beside its sizes.
+type options struct {
+	part  string
+	only  string
+	docs  string
+	table int
+	quick bool
+	bare  bool
+}
+
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("cost: ")
 	var s sizes
-	flag.IntVar(&s.Rounds, "rounds", 3, "how often everything is measured")
+	var o options
+	flag.IntVar(&s.Rounds, "rounds", 3, "how often everything is measured, but for the table")
 	flag.IntVar(&s.Readers, "readers", 200, "readers of a channel, for deliveries")
 	flag.IntVar(&s.Few, "few", 200, "idle connections to begin with")
 	flag.IntVar(&s.Many, "many", 1000, "idle connections to end with")
 	flag.IntVar(&s.Work, "work", 100, "per cent of the usual number of messages")
-	only := flag.String("only", "", "regular expression; measure only what matches, as 'deliver/sse' or '^idle/'")
-	docs := flag.String("docs", "", "folder of benchmarks.md; \"-\" writes no file (default: docs of the repository)")
+	flag.StringVar(&o.part, "part", "all", "what to measure: all, basic (publishing, delivering, being idle) or table (techniques by protocol and rate)")
+	flag.IntVar(&o.table, "table-rounds", 1, "how often the table is measured")
+	flag.BoolVar(&o.quick, "quick", false, "a short run to see that all of it works: writes no file")
+	flag.BoolVar(&o.bare, "bare", false, "send requests for the table without what a browser adds: writes no file")
+	flag.StringVar(&o.only, "only", "", "regular expression; measure only what matches, as 'deliver/sse', '^idle/' or '^table/50/sse, h2'")
+	flag.StringVar(&o.docs, "docs", "", "folder of benchmarks.md; \"-\" writes no file (default: docs of the repository)")
 	flag.Parse()
-	if err := run(s, *only, *docs); err != nil {
+	if err := run(s, o); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(s sizes, only, docs string) error {
+func run(s sizes, o options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	filter, err := regexp.Compile(only)
-	if err != nil {
+	if o.quick {
+		s = sizes{Rounds: 1, Readers: 50, Few: 50, Many: 150, Work: 5}
+	}
+	b := &bench{sizes: s, rates: rates, quick: o.quick, bare: o.bare}
+	if b.quick {
+		b.rates = quickRates
+	}
+	var err error
+	if b.only, err = regexp.Compile(o.only); err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	if s.Rounds < 1 || s.Readers < 1 || s.Few < 1 || s.Many <= s.Few || s.Work < 1 {
-		return fmt.Errorf("-rounds, -readers, -few and -work must be at least 1, and -many more than -few")
+	if s.Rounds < 1 || s.Readers < 1 || s.Few < 1 || s.Many <= s.Few || s.Work < 1 || o.table < 1 {
+		return fmt.Errorf("-rounds, -readers, -few, -work and -table-rounds must be at least 1, and -many more than -few")
+	}
+	if !slices.Contains([]string{"all", "basic", "table"}, o.part) {
+		return fmt.Errorf("-part %s is not known: all, basic or table", o.part)
 	}
 	root, err := repository(ctx)
 	if err != nil {
@@ -72,28 +99,65 @@ func run(s sizes, only, docs string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{sizes: s, binary: filepath.Join(dir, "pabal"), only: filter}
+	b.binary = filepath.Join(dir, "pabal")
+	if b.cert, err = newCertificate(dir); err != nil {
+		return err
+	}
 	if err := build(ctx, root, b.binary); err != nil {
 		return err
 	}
-	r := newReport(s)
-	for round := range s.Rounds {
-		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, s.Rounds)
-		if err := b.round(ctx, r, round); err != nil {
+	return b.parts(ctx, o, root)
+}
+
+// A part is what is measured together, and has its own place in benchmarks.md.
+type part interface {
+	write(w io.Writer) error
+	save(docs string) error
+}
+
+// parts measures what o asks for, and shows and saves it.
+func (b *bench) parts(ctx context.Context, o options, root string) error {
+	var found []part
+	if o.part != "table" {
+		r := newReport(b.sizes)
+		for round := range b.Rounds {
+			fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, b.Rounds)
+			if err := b.round(ctx, r, round); err != nil {
+				return err
+			}
+		}
+		r.done()
+		found = append(found, r)
+	}
+	if o.part != "basic" {
+		r := newTableReport(b, o.table)
+		for round := range o.table {
+			fmt.Fprintf(os.Stderr, "table, round %d of %d\n", round+1, o.table)
+			if err := b.table(ctx, r, round); err != nil {
+				return err
+			}
+		}
+		r.done()
+		found = append(found, r)
+	}
+	if o.docs == "" {
+		o.docs = filepath.Join(root, "docs")
+		if o.only != "" || o.quick || o.bare {
+			o.docs = "-" // a part is not a page
+		}
+	}
+	for _, p := range found {
+		if err := p.write(os.Stdout); err != nil {
+			return err
+		}
+		if o.docs == "-" {
+			continue
+		}
+		if err := p.save(o.docs); err != nil {
 			return err
 		}
 	}
-	r.Took = time.Since(r.Date).Round(time.Second).String()
-	if err := r.write(os.Stdout); err != nil {
-		return err
-	}
-	switch {
-	case docs == "-" || only != "" && docs == "":
-		return nil // a part is not a page
-	case docs == "":
-		docs = filepath.Join(root, "docs")
-	}
-	return r.save(docs)
+	return nil
 }
 
 // repository returns the folder of the root module, of which this module is a
@@ -120,7 +184,11 @@ func build(ctx context.Context, root, binary string) error {
 type bench struct {
 	sizes
 	binary string
+	cert   *certificate
 	only   *regexp.Regexp
+	rates  []phase
+	quick  bool
+	bare   bool // requests without what a browser adds
 }
 
 // work returns how many messages to use where n are usual, at least one.
@@ -152,7 +220,12 @@ func (b *bench) round(ctx context.Context, r *report, round int) error {
 
 // withServer runs f with a server of its own.
 func (b *bench) withServer(ctx context.Context, f func(*server) error) error {
-	s, err := startServer(ctx, b.binary)
+	return b.withServerOver(ctx, nil, f)
+}
+
+// withServerOver is withServer over TLS, if there is a certificate.
+func (b *bench) withServerOver(ctx context.Context, cert *certificate, f func(*server) error) error {
+	s, err := startServer(ctx, b.binary, cert)
 	if err != nil {
 		return err
 	}
@@ -163,6 +236,14 @@ func (b *bench) withServer(ctx context.Context, f func(*server) error) error {
 	return err
 }
 
+// certificate returns that of a server for w; nil is none.
+func (b *bench) certificate(w way) *certificate {
+	if w.tls {
+		return b.cert
+	}
+	return nil
+}
+
 func progress(what, name string, got sample) {
-	fmt.Fprintf(os.Stderr, "  %-8s %-30s %v\n", what, name, got)
+	fmt.Fprintf(os.Stderr, "  %-12s %-34s %v\n", what, name, got)
 }

@@ -15,6 +15,7 @@ type poster struct {
 	head  string // of a request, up to the length of its body
 	first int    // the number of its first message
 	sent  int
+	last  string // the cursor of its last message
 	buf   []byte
 	body  []byte
 }
@@ -56,6 +57,7 @@ func (p *poster) post() error {
 	if err != nil {
 		return fmt.Errorf("publishing: %w", err)
 	}
+	p.last = h.cursor
 	return discardBody(p.in, h)
 }
 

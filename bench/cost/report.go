@@ -47,11 +47,13 @@ func (s *section) add(row string, round int, got sample) {
 func (s *section) values(row string, c column) (values []float64) {
 	base := s.Rounds[s.base]
 	for i, got := range s.Rounds[row] {
+		value, ok := got[c.key]
 		switch {
+		case !ok: // it was not measured
 		case !c.ratio:
-			values = append(values, got[c.key]/max(c.scale, 1))
+			values = append(values, value/max(c.scale, 1))
 		case i < len(base) && base[i][c.key] > 0:
-			values = append(values, got[c.key]/base[i][c.key])
+			values = append(values, value/base[i][c.key])
 		}
 	}
 	return values
@@ -98,28 +100,45 @@ func (s *section) write(w *strings.Builder) {
 	}
 }
 
-// A report is all that a run found, and on what.
-type report struct {
+// A setting is when and on what something was measured.
+type setting struct {
 	Date     time.Time `json:"date"`
 	Took     string    `json:"took"`
 	Go       string    `json:"go"`
 	Platform string    `json:"platform"`
 	Cores    int       `json:"cores"`
 	Load     string    `json:"load"` // of the machine when the run began, over 1, 5 and 15 minutes
-	Sizes    sizes     `json:"sizes"`
-	Publish  *section  `json:"publish"`
-	Deliver  *section  `json:"deliver"`
-	Each     *section  `json:"each"`
-	Idle     *section  `json:"idle"`
+}
+
+func newSetting() setting {
+	load, _ := os.ReadFile("/proc/loadavg") // what it cannot say is left out
+	fields := strings.Fields(string(load))
+	return setting{
+		Date: time.Now().UTC().Truncate(time.Second), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(),
+		Load: strings.Join(fields[:min(3, len(fields))], " "),
+	}
+}
+
+// done notes how long it took.
+func (s *setting) done() { s.Took = time.Since(s.Date).Round(time.Second).String() }
+
+func (s *setting) words(rounds int) string {
+	return fmt.Sprintf("Measured on %s in %s: %d cores, %s, %s, %s; load average before: %s. ", s.Date.Format(time.DateOnly), s.Took, s.Cores, s.Platform, s.Go,
+		plural(rounds, "round"), s.Load)
+}
+
+// A report is all that a run found, and on what, but for the table.
+type report struct {
+	setting
+	Sizes   sizes    `json:"sizes"`
+	Publish *section `json:"publish"`
+	Deliver *section `json:"deliver"`
+	Each    *section `json:"each"`
+	Idle    *section `json:"idle"`
 }
 
 func newReport(s sizes) *report {
-	load, _ := os.ReadFile("/proc/loadavg") // what it cannot say is left out
-	fields := strings.Fields(string(load))
-	r := &report{
-		Date: time.Now().UTC().Truncate(time.Second), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(),
-		Load: strings.Join(fields[:min(3, len(fields))], " "), Sizes: s,
-	}
+	r := &report{setting: newSetting(), Sizes: s}
 	r.Publish, r.Deliver, r.Each, r.Idle = sections(s)
 	return r
 }
@@ -127,8 +146,7 @@ func newReport(s sizes) *report {
 // write writes the report as Markdown.
 func (r *report) write(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "Measured on %s in %s: %d cores, %s, %s, %s; load average before: %s. ", r.Date.Format(time.DateOnly), r.Took, r.Cores, r.Platform, r.Go,
-		plural(r.Sizes.Rounds, "round"), r.Load)
+	text.WriteString(r.words(r.Sizes.Rounds))
 	text.WriteString(how)
 	for _, s := range []*section{r.Publish, r.Deliver, r.Each, r.Idle} {
 		s.write(&text)
@@ -144,47 +162,57 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// The report's place in benchmarks.md: what stands around it is kept.
-const (
-	placeBegin = "<!-- cost: made by make bench; what stands here is overwritten -->\n"
-	placeEnd   = "<!-- cost: end -->\n"
-)
+// A place in benchmarks.md is made anew by each run; what stands around it is
+// kept.
+type place struct{ title, begin, end string }
+
+var basicPlace = place{
+	title: "What Pabal costs",
+	begin: "<!-- cost: made by make bench; what stands here is overwritten -->\n",
+	end:   "<!-- cost: end -->\n",
+}
 
 // save writes the report to benchmarks.md in docs, and its figures to
 // benchmarks/cost.json.
 func (r *report) save(docs string) error {
-	figures, err := json.MarshalIndent(r, "", "\t")
+	return save(docs, basicPlace, "cost.json", r)
+}
+
+// save writes p to its place in benchmarks.md in docs, and its figures to a file
+// in benchmarks.
+func save(docs string, at place, file string, p part) error {
+	figures, err := json.MarshalIndent(p, "", "\t")
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(docs, "benchmarks"), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(docs, "benchmarks", "cost.json"), append(figures, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(docs, "benchmarks", file), append(figures, '\n'), 0o644); err != nil {
 		return err
 	}
-	file := filepath.Join(docs, "benchmarks.md")
-	page, err := os.ReadFile(file)
+	name := filepath.Join(docs, "benchmarks.md")
+	page, err := os.ReadFile(name)
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	var text strings.Builder
-	if err := r.write(&text); err != nil {
+	if err := p.write(&text); err != nil {
 		return err
 	}
-	return os.WriteFile(file, []byte(place(string(page), text.String())), 0o644)
+	return os.WriteFile(name, []byte(at.put(string(page), text.String())), 0o644)
 }
 
-// place puts text in its place in page, or makes a place for it at the end.
-func place(page, text string) string {
-	text = placeBegin + "\n" + strings.TrimSpace(text) + "\n\n" + placeEnd
-	before, rest, found := strings.Cut(page, placeBegin)
-	_, after, ended := strings.Cut(rest, placeEnd)
+// put puts text in p in page, or makes a place for it at the end.
+func (p place) put(page, text string) string {
+	text = p.begin + "\n" + strings.TrimSpace(text) + "\n\n" + p.end
+	before, rest, found := strings.Cut(page, p.begin)
+	_, after, ended := strings.Cut(rest, p.end)
 	switch {
 	case page == "":
-		return "# Benchmarks\n\n## What Pabal costs\n\n" + text
+		return "# Benchmarks\n\n## " + p.title + "\n\n" + text
 	case !found || !ended:
-		return strings.TrimRight(page, "\n") + "\n\n## What Pabal costs\n\n" + text
+		return strings.TrimRight(page, "\n") + "\n\n## " + p.title + "\n\n" + text
 	}
 	return before + text + after
 }

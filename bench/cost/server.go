@@ -2,8 +2,8 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -22,15 +22,25 @@ type server struct {
 	cmd     *exec.Cmd
 	address string
 	exited  chan error
+	tls     *tls.Config // of its clients; nil: without TLS
+	client  *http.Client
 }
 
 // startTime is how long a server may take to listen, or to end.
 const startTime = 10 * time.Second
 
 // startServer starts the binary with its defaults, but for what would get in
-// the way: the host's metrics, and a port that may be taken.
-func startServer(ctx context.Context, binary string) (*server, error) {
+// the way: the host's metrics, and a port that may be taken. With a certificate
+// it serves TLS.
+func startServer(ctx context.Context, binary string, cert *certificate) (*server, error) {
 	cmd := exec.CommandContext(ctx, binary, "serve", "--listen=127.0.0.1:0", "--host-metrics=false", "--log-level=warn", "--drain=5s")
+	s := &server{cmd: cmd, exited: make(chan error, 1)}
+	scheme := "http://"
+	if cert != nil {
+		cmd.Args = append(cmd.Args, "--tls-cert="+cert.certFile, "--tls-key="+cert.keyFile)
+		s.tls, scheme = cert.client, "https://"
+	}
+	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: s.tls}}
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "PABAL_") {
 			cmd.Env = append(cmd.Env, variable)
@@ -44,7 +54,6 @@ func startServer(ctx context.Context, binary string) (*server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the server does not start: %w", err)
 	}
-	s := &server{cmd: cmd, exited: make(chan error, 1)}
 	line := make(chan string, 1)
 	go func() {
 		r := bufio.NewReader(out)
@@ -55,7 +64,7 @@ func startServer(ctx context.Context, binary string) (*server, error) {
 	}()
 	select {
 	case first := <-line:
-		_, address, ok := strings.Cut(strings.TrimSpace(first), "listening on http://")
+		_, address, ok := strings.Cut(strings.TrimSpace(first), "listening on "+scheme)
 		if !ok {
 			_ = s.stop()
 			return nil, fmt.Errorf("the server should first say where it listens; it said %q", first)
@@ -70,6 +79,7 @@ func startServer(ctx context.Context, binary string) (*server, error) {
 
 // stop ends the server's process.
 func (s *server) stop() error {
+	s.client.CloseIdleConnections()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-s.exited:
@@ -83,58 +93,27 @@ func (s *server) stop() error {
 	}
 }
 
-func (s *server) dial() (net.Conn, error) { return net.DialTimeout("tcp", s.address, startTime) }
-
-// clockTicks is the unit of times in /proc: the kernel's USER_HZ, which is 100
-// wherever Go runs.
-const clockTicks = 100
-
-// cpu returns the CPU time that the server has used so far, in its code and in
-// the kernel.
-func (s *server) cpu() (time.Duration, error) {
-	stat, err := s.proc("stat")
-	if err != nil {
-		return 0, err
+// dial connects to s, to speak HTTP/1.1.
+func (s *server) dial() (net.Conn, error) {
+	if s.tls != nil {
+		return tls.DialWithDialer(&net.Dialer{Timeout: startTime}, "tcp", s.address, s.tls)
 	}
-	return cpuOf(stat)
+	return net.DialTimeout("tcp", s.address, startTime)
 }
 
-// cpuOf reads the CPU time in the text of /proc/PID/stat (proc_pid_stat(5)).
-// The command's name may hold anything, so fields are counted from its end.
-func cpuOf(stat []byte) (time.Duration, error) {
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const user, system = 14 - 3, 15 - 3
-	if len(fields) <= system {
-		return 0, fmt.Errorf("/proc/PID/stat has %d fields, too few", len(fields)+2)
-	}
-	u, errUser := strconv.ParseInt(fields[user], 10, 64)
-	k, errSystem := strconv.ParseInt(fields[system], 10, 64)
-	return time.Duration(u+k) * (time.Second / clockTicks), errors.Join(errUser, errSystem)
-}
-
-// rss returns the bytes of the server that are in memory. (statm would be off
-// by what each CPU has yet to report.)
-func (s *server) rss() (int64, error) {
-	rollup, err := s.proc("smaps_rollup")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(rollup)) {
-		if value, ok := strings.CutPrefix(line, "Rss:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
-			return kib << 10, err
-		}
-	}
-	return 0, errors.New("/proc/PID/smaps_rollup has no line Rss")
-}
-
-func (s *server) proc(file string) ([]byte, error) {
-	return os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file))
+// host is the name by which a page would know s.
+func (s *server) host() string {
+	_, port, _ := net.SplitHostPort(s.address)
+	return "localhost:" + port
 }
 
 // metrics returns what the server tells of itself, by name without labels.
 func (s *server) metrics() (map[string]float64, error) {
-	resp, err := http.Get("http://" + s.address + "/metrics")
+	scheme := "http://"
+	if s.tls != nil {
+		scheme = "https://"
+	}
+	resp, err := s.client.Get(scheme + s.address + "/metrics")
 	if err != nil {
 		return nil, err
 	}
@@ -193,15 +172,6 @@ func (s *server) settle(ctx context.Context) (map[string]float64, error) {
 		}
 	}
 	return nil, errors.New("the server collected no garbage over 10,000 requests")
-}
-
-// ownCPU returns the CPU time that this process has used so far.
-func ownCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // of this very process: cannot happen
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -23,6 +23,8 @@ var (
 	sse          = &technique{name: "sse", query: "via=sse", kind: streamed}
 	rawWebSocket = &technique{name: "websocket raw", query: "via=websocket", header: upgrade, kind: streamed}
 
+	pabalWebSocket = &technique{name: "websocket pabal.v1", query: "via=websocket", header: upgrade + "Sec-WebSocket-Protocol: pabal.v1\r\n", kind: streamed}
+
 	techniques = []*technique{
 		{name: "poll", query: "via=poll", kind: polled},
 		{name: "longpoll", query: "via=longpoll", kind: parked},
@@ -33,6 +35,8 @@ var (
 		{name: "iframe", query: "via=iframe", kind: streamed},
 		{name: "page", query: "via=page", kind: streamed},
 		rawWebSocket,
-		{name: "websocket pabal.v1", query: "via=websocket", header: upgrade + "Sec-WebSocket-Protocol: pabal.v1\r\n", kind: streamed},
+		pabalWebSocket,
 	}
 )
+
+func (t *technique) isWebSocket() bool { return t == rawWebSocket || t == pabalWebSocket }
