@@ -1,10 +1,6 @@
 package pabal
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-	"strings"
-)
+import "strings"
 
 // A Channel is the name of a log. Names are hierarchical, as in
 // "sports/kbo/lg-doosan": segments of letters, digits and "-_.:", divided by
@@ -42,9 +38,3 @@ func channelByte(c byte) bool {
 // Own reports whether ch is one of Pabal's own channels, which begin with
 // "$". Nobody but Pabal publishes to them.
 func (ch Channel) Own() bool { return strings.HasPrefix(string(ch), "$") }
-
-// hash names ch in a vector cursor.
-func (ch Channel) hash() uint64 {
-	sum := sha256.Sum256([]byte(ch))
-	return binary.BigEndian.Uint64(sum[:])
-}

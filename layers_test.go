@@ -26,16 +26,17 @@ const root = "pabal"
 //	cmd → server → {transport, dialect, api, auth, web, broker/*} → pabal → standard library
 var layers = map[string][]string{
 	root:         nil,
+	"vector":     {root},
 	"internal/*": {root},
-	"transport":  {root, "internal/*"},
+	"transport":  {root, "vector", "internal/*"},
 	"dialect/*":  {root, "internal/*"},
 	"broker/*":   {root},
 	"api":        {root, "internal/*"},
 	"auth":       {root},
 	"web":        nil,
-	"client":     {root, "internal/*"},
+	"client":     {root, "vector", "internal/*"},
 	"server":     {root, "internal/*", "transport", "dialect/*", "broker/*", "api", "auth", "web"},
-	"cmd":        {root, "server", "client"},
+	"cmd":        {root, "vector", "server", "client"},
 }
 
 // suite is the promises of a broker as tests: only test files import it.
@@ -63,7 +64,7 @@ var homes = map[string]home{
 	"github.com/nats-io/":             {folders: []string{"broker/nats"}},
 	"github.com/redis/":               {folders: []string{"broker/redis"}},
 	"golang.org/x/time":               {folders: []string{"server", "transport"}},
-	"golang.org/x/sys":                {folders: []string{"transport"}},
+	"golang.org/x/sys":                {folders: []string{"internal/epoll"}},
 	"go.uber.org/goleak":              {folders: []string{suite}, tests: true},
 	"pgregory.net/rapid":              {folders: []string{suite}, tests: true},
 	"github.com/rogpeppe/go-internal": {folders: []string{suite}, tests: true},

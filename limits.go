@@ -24,6 +24,9 @@ type Limits struct {
 	TailLinger          time.Duration // for which a tail stays followed after its last reader; 30 s
 }
 
+// maxPlaces is how many channels a cursor of 4 KiB has room for.
+const maxPlaces = 100
+
 // WithDefaults returns l with each zero field set to its default.
 func (l Limits) WithDefaults() Limits {
 	l.MessageBytes = cmp.Or(l.MessageBytes, 1<<20)
@@ -31,7 +34,7 @@ func (l Limits) WithDefaults() Limits {
 	l.BatchMessages = cmp.Or(l.BatchMessages, 1000)
 	l.BatchBytes = cmp.Or(l.BatchBytes, max(1<<20, l.MessageBytes))
 	l.ChannelBytes = cmp.Or(l.ChannelBytes, 255)
-	l.ChannelsPerResponse = min(cmp.Or(l.ChannelsPerResponse, maxVector), maxVector)
+	l.ChannelsPerResponse = min(cmp.Or(l.ChannelsPerResponse, maxPlaces), maxPlaces)
 	l.Channels = cmp.Or(l.Channels, 100_000)
 	l.WindowEntries = cmp.Or(l.WindowEntries, 1000)
 	l.WindowBytes = cmp.Or(l.WindowBytes, 4<<20)

@@ -114,21 +114,27 @@ func (p *modelledPlace) check(rt *rapid.T, item pabal.Item) {
 
 // step steps s, and checks what came.
 func (s *modelled) step(rt *rapid.T, batch *pabal.Batch, most int) (state pabal.State) {
-	if state = s.Step(batch, most); state == pabal.Behind {
-		defer s.catchUp(rt)
-	}
+	state = s.Step(batch, most)
 	for i, p := range s.places {
 		if !p.found && s.Position(i) != (pabal.Position{}) {
 			rt.Fatalf("%s has a position before it was looked up: %v", p.truth.channel, s.Position(i))
 		}
 	}
-	for _, item := range batch.Items {
+	taken := rapid.IntRange(0, 2*len(batch.Items)).Draw(rt, "taken") // most often all
+	if taken < len(batch.Items) {
+		s.Rewind(batch, taken)
+		state = pabal.More
+	}
+	for _, item := range batch.Items[:min(taken, len(batch.Items))] {
 		s.places[item.Place].check(rt, item)
 	}
 	for i, p := range s.places {
 		if p.found && s.Position(i) != p.pos {
 			rt.Fatalf("%s: position %v, want that of the last item, %v", p.truth.channel, s.Position(i), p.pos)
 		}
+	}
+	if state == pabal.Behind {
+		s.catchUp(rt)
 	}
 	return state
 }
@@ -164,7 +170,12 @@ func (m *model) subscribe(rt *rapid.T, s *modelled, c *truth, from pabal.From) {
 	}
 	p := &modelledPlace{truth: c, end: c.end()}
 	p.pos, _ = from.After()
-	p.found = s.Position(len(s.places)) != (pabal.Position{}) // it was on the tail
+	if at := s.Position(len(s.places)); at != (pabal.Position{}) { // it was on the tail
+		if p.pos == (pabal.Position{}) && at.Offset != c.end() {
+			rt.Fatalf("%s: it begins at %d, want %d, the end", c.channel, at.Offset, c.end())
+		}
+		p.pos, p.found = at, true
+	}
 	s.places = append(s.places, p)
 }
 

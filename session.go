@@ -1,6 +1,7 @@
 package pabal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -34,6 +35,7 @@ type Options struct {
 // A Batch is what one step yields. It is reused by the next.
 type Batch struct {
 	Items   []Item
+	Most    int // bytes of entries after which a step ends; 0: Limits.BatchBytes
 	entries int
 	bytes   int
 }
@@ -42,7 +44,8 @@ type Batch struct {
 type Item struct {
 	Entry  *Entry
 	Notice *Notice
-	Place  int // the index of its channel among those the session reads
+	Place  int      // the index of its channel among those the session reads
+	from   Position // where the session stood there before
 }
 
 // A State says what is to be done after a step.
@@ -120,9 +123,9 @@ func (s *Session) Subscribe(ch Channel, from From) error {
 		if err != nil {
 			return err
 		}
-		p.tail, p.arm = t, t.register(s.waker)
-		if after, ok := from.After(); ok && s.hub.lossless && t.settled() {
-			p.at, _ = t.locate(after)
+		p.channel, p.tail, p.arm = t.channel, t, t.register(s.waker)
+		if s.hub.lossless {
+			p.at = t.begin(from)
 		}
 	}
 	if p.at == nil {
@@ -165,11 +168,11 @@ func (s *Session) Position(i int) Position {
 func (s *Session) Due() time.Time { return s.due }
 
 // Step fills b with what s has not yet been given: at most limit items,
-// and bytes up to [Limits.BatchBytes] and one entry. It never waits. A plain
-// reader at the tail costs no allocation.
+// and bytes up to b.Most and one entry. It never waits. A plain reader at the
+// tail costs no allocation.
 func (s *Session) Step(b *Batch, limit int) State {
 	clear(b.Items)
-	b.Items, b.entries, b.bytes = b.Items[:0], 0, 0
+	b.Items, b.entries, b.bytes, b.Most = b.Items[:0], 0, 0, cmp.Or(b.Most, s.hub.limits.BatchBytes)
 	if s.options.Every > 0 && time.Now().Before(s.due) {
 		return Caught
 	}
@@ -204,7 +207,7 @@ func (s *Session) Step(b *Batch, limit int) State {
 func (s *Session) stepPlace(i int, b *Batch, limit int) State {
 	p := &s.places[i]
 	for !p.done {
-		if len(b.Items) >= limit || b.bytes >= s.hub.limits.BatchBytes {
+		if len(b.Items) >= limit || b.bytes >= b.Most {
 			return More
 		}
 		switch {
@@ -235,13 +238,13 @@ func (s *Session) give(i int, b *Batch) {
 	case len(c.notices) > 0:
 		n := c.notices[0]
 		c.notices = c.notices[1:]
+		b.say(i, n, p.pos)
 		p.pos = n.Cursor
-		b.say(i, n)
 	case len(c.entries) > 0:
 		e := c.entries[0]
 		c.entries = c.entries[1:]
+		b.add(e, i, p.pos)
 		p.pos = e.Position()
-		b.add(e, i)
 	case c.more:
 		p.pos = c.end
 		p.catch = &catchUp{from: After(c.end)}
@@ -254,8 +257,8 @@ func (s *Session) give(i int, b *Batch) {
 	}
 }
 
-func (b *Batch) add(e *Entry, i int) {
-	b.Items = append(b.Items, Item{Entry: e, Place: i})
+func (b *Batch) add(e *Entry, i int, from Position) {
+	b.Items = append(b.Items, Item{Entry: e, Place: i, from: from})
 	b.entries++
 	b.bytes += e.Size()
 }
@@ -295,8 +298,8 @@ func (s *Session) walk(i int, b *Batch) (caught bool) {
 	case s.options.Latest:
 		p.latest()
 	default:
+		b.add(&next.Entry, i, p.at.Position())
 		p.at = next
-		b.add(&next.Entry, i)
 	}
 	return false
 }
@@ -323,17 +326,19 @@ func (c *catchUp) skip(ch Channel, at Position, n int) {
 func (s *Session) sayLive(i int, b *Batch) {
 	if p := &s.places[i]; !p.live {
 		p.live = true
-		b.say(i, &Notice{Kind: NoticeLive, Channel: p.channel, Cursor: s.Position(i)})
+		b.say(i, &Notice{Kind: NoticeLive, Channel: p.channel, Cursor: s.Position(i)}, s.Position(i))
 	}
 }
 
 func (s *Session) sayClosed(i int, b *Batch) {
 	p := &s.places[i]
 	p.done = true
-	b.say(i, &Notice{Kind: NoticeClosed, Channel: p.channel, Cursor: s.Position(i), Reason: ClosedByPublisher})
+	b.say(i, &Notice{Kind: NoticeClosed, Channel: p.channel, Cursor: s.Position(i), Reason: ClosedByPublisher}, s.Position(i))
 }
 
-func (b *Batch) say(i int, n *Notice) { b.Items = append(b.Items, Item{Notice: n, Place: i}) }
+func (b *Batch) say(i int, n *Notice, from Position) {
+	b.Items = append(b.Items, Item{Notice: n, Place: i, from: from})
+}
 
 // CatchUp reads from the broker what s needs to go on, and resolves where new
 // subscriptions begin. It may block. After an error s is unchanged, and

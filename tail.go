@@ -100,11 +100,24 @@ func (t *Tail) stop() {
 	}
 }
 
-// settled reports whether t holds all that a lossless broker has told.
-func (t *Tail) settled() bool {
+// begin returns the link at which a reader begins, if that is known without
+// asking the broker, which is lossless.
+func (t *Tail) begin(from From) *link {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.window) > 0 && !t.dirty
+	var end *link
+	if len(t.window) > 0 && !t.dirty {
+		end = t.last()
+	}
+	t.mu.Unlock()
+	n, counted := from.Last()
+	after, isAfter := from.After()
+	if end != nil && isAfter {
+		end, _ = t.locate(after)
+	}
+	if counted && n == 0 || isAfter {
+		return end
+	}
+	return nil
 }
 
 func (t *Tail) last() *link { return t.window[len(t.window)-1] }

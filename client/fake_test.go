@@ -24,6 +24,7 @@ import (
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/client"
 	"github.com/pabal/pabal/internal/wire"
+	"github.com/pabal/pabal/vector"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -269,7 +270,7 @@ func (r *reading) cursor() string {
 	if len(r.channels) == 1 {
 		return r.at[0].String()
 	}
-	v, _ := pabal.NewVector(r.channels)
+	v, _ := vector.New(r.channels)
 	for i, at := range r.at {
 		v.Set(i, at)
 	}
@@ -282,19 +283,19 @@ func (f *fake) begin(q map[string][]string, path string) (*reading, error) {
 	if name, ok := strings.CutPrefix(path, "/channels/"); ok {
 		q["channel"] = []string{name}
 	}
-	var vector *pabal.Vector
+	var v *vector.Vector
 	cursor := strings.Join(q["cursor"], "")
 	var err error
-	if pabal.IsVector(cursor) {
-		if vector, err = pabal.ParseVector(cursor); err != nil {
+	if vector.Is(cursor) {
+		if v, err = vector.Parse(cursor); err != nil {
 			return nil, err
 		}
 	}
 	for _, name := range q["channel"] {
 		ch := pabal.Channel(name)
 		at, ok := pabal.Position{}, false
-		if vector != nil {
-			at, ok = vector.Of(ch)
+		if v != nil {
+			at, ok = v.Of(ch)
 		} else if cursor != "" {
 			if at, err = pabal.ParsePosition(cursor); err != nil {
 				return nil, err

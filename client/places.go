@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/vector"
 )
 
 // places are where a reader stands in each of its channels.
@@ -22,7 +23,7 @@ type place struct {
 }
 
 func newPlaces(channels []pabal.Channel, cursors map[pabal.Channel]string) (*places, error) {
-	if _, err := pabal.NewVector(channels); err != nil {
+	if _, err := vector.New(channels); err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
 	p := &places{}
@@ -63,8 +64,8 @@ func (p *places) begin(ch pabal.Channel, cursor string) error {
 }
 
 func (p *places) move(ch pabal.Channel, cursor string, onlyNew bool) error {
-	if pabal.IsVector(cursor) {
-		v, err := pabal.ParseVector(cursor)
+	if vector.Is(cursor) {
+		v, err := vector.Parse(cursor)
 		if err != nil {
 			return err
 		}
@@ -136,7 +137,7 @@ func (p *places) cursor() string {
 	for i, at := range known {
 		channels[i] = at.channel
 	}
-	v, err := pabal.NewVector(channels)
+	v, err := vector.New(channels)
 	if err != nil {
 		return "" // newPlaces has seen to it
 	}

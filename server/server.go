@@ -13,6 +13,7 @@ import (
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/server/config"
 	"github.com/pabal/pabal/server/host"
+	"github.com/pabal/pabal/transport"
 )
 
 // A Server is one node. [New] makes one; it serves once.
@@ -71,6 +72,7 @@ func (s *Server) Run(ctx context.Context, out io.Writer) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	s.http.BaseContext = s.marks(base, listeners)
+	s.http.ConnContext = transport.ConnContext
 	stopMetrics := s.publishMetrics(base)
 	defer stopMetrics()
 

@@ -51,6 +51,9 @@ func newTransport(cfg config.Config, hub *pabal.Hub, log *slog.Logger) *transpor
 		WriteTimeout: cfg.Delivery.WriteTimeout,
 		RotateAfter:  noLimit(cfg.Delivery.RotateAfter),
 		RotateBytes:  int64(noLimit(cfg.Delivery.RotateBytes)),
+		SendBuffer:   int(cfg.Delivery.SendBuffer),
+		BodyBytes:    int64(cfg.Messages.BodyBytes),
+		Goroutines:   cfg.Delivery.Pump == "goroutine",
 		LongPollMax:  cfg.Delivery.LongPollMax,
 	}
 	for _, origin := range cfg.Access.AllowOrigin {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/problem"
+	"github.com/pabal/pabal/vector"
 )
 
 // An answer is what a poll of any kind gets.
@@ -163,7 +164,7 @@ func cursorOf(channels []pabal.Channel, places []pabal.Position) (string, error)
 	if len(channels) == 1 {
 		return places[0].String(), nil
 	}
-	v, err := pabal.NewVector(channels)
+	v, err := vector.New(channels)
 	if err != nil {
 		return "", problem.BadRequest("%v", err)
 	}

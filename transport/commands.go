@@ -42,22 +42,67 @@ type reply struct {
 	Duplicate *bool            `json:"duplicate,omitempty"`
 }
 
-// command does what one message of the client asks for, and replies.
-func (r *wsReader) command(ctx context.Context, ev websocket.Event) {
+// A commander does what the client of one WebSocket asks for.
+type commander struct {
+	hub   *pabal.Hub
+	grant pabal.Grant
+
+	// reading has f run where what the WebSocket reads belongs, and what f
+	// returns written before anything that is read after.
+	reading func(ctx context.Context, f func(context.Context, *wsReading) []byte) error
+}
+
+// wsReading is what a WebSocket reads.
+type wsReading struct {
+	session  *pabal.Session
+	channels []pabal.Channel // in the session's order
+}
+
+// command does what one message of the client asks for. It returns the reply,
+// or nothing if that was said already, where it belongs. The error is
+// reading's.
+func (c *commander) command(ctx context.Context, ev websocket.Event) ([]byte, error) {
 	var cmd command
 	err := parseCommand(ev, &cmd)
-	answer := &reply{}
 	if err == nil {
-		err = r.do(ctx, &cmd, answer)
+		switch cmd.Command {
+		case "ping":
+			return replyTo(&cmd, &reply{}, nil), nil
+		case "subscribe", "unsubscribe", "publish":
+		default:
+			err = problem.BadRequest("command %.40q is not known; these are: subscribe, unsubscribe, publish, ping", cmd.Command)
+		}
 	}
-	answer.ID = cmd.ID
+	var ch pabal.Channel
+	if err == nil {
+		limits := c.hub.Limits()
+		ch, err = limits.CheckChannel(cmd.Channel)
+	}
+	switch {
+	case err != nil:
+		return replyTo(&cmd, nil, err), nil
+	case cmd.Command == "publish":
+		answer, err := c.publish(ctx, &cmd, ch)
+		return replyTo(&cmd, answer, err), nil
+	}
+	return nil, c.reading(ctx, func(ctx context.Context, r *wsReading) []byte {
+		answer := &reply{Channel: cmd.Channel}
+		if cmd.Command == "unsubscribe" {
+			return replyTo(&cmd, answer, r.unsubscribe(ch))
+		}
+		at, err := r.subscribe(ctx, &cmd, ch)
+		answer.Cursor = at.String()
+		return replyTo(&cmd, answer, err)
+	})
+}
+
+// replyTo returns the frame of the reply to cmd: answer, or what went wrong.
+func replyTo(cmd *command, answer *reply, err error) []byte {
 	if err != nil {
-		*answer = reply{ID: cmd.ID, Error: problem.From(err)}
-	} else if answer.OK {
-		return // said already, where it belongs
+		answer = &reply{Error: problem.From(err)}
 	}
-	answer.OK = err == nil
-	r.send(ctx, replyFrame(answer))
+	answer.ID, answer.OK = cmd.ID, err == nil
+	return replyFrame(answer)
 }
 
 func replyFrame(a *reply) []byte {
@@ -87,90 +132,80 @@ func parseCommand(ev websocket.Event, cmd *command) error {
 	return nil
 }
 
-func (r *wsReader) do(ctx context.Context, cmd *command, answer *reply) error {
-	if cmd.Command == "ping" {
-		return nil
-	}
-	if !slices.Contains([]string{"subscribe", "unsubscribe", "publish"}, cmd.Command) {
-		return problem.BadRequest("command %.40q is not known; these are: subscribe, unsubscribe, publish, ping", cmd.Command)
-	}
-	limits := r.c.handler.Hub.Limits()
-	ch, err := limits.CheckChannel(cmd.Channel)
-	if err != nil {
-		return err
-	}
-	answer.Channel = cmd.Channel
-	switch cmd.Command {
-	case "subscribe":
-		return r.subscribe(ctx, cmd, ch, answer)
-	case "unsubscribe":
-		return r.withSession(ctx, func(context.Context) error {
-			if !r.c.session.Unsubscribe(ch) {
-				return problem.BadRequest("channel %q is not subscribed to", ch)
-			}
-			r.c.q.channels = slices.DeleteFunc(r.c.q.channels, func(c pabal.Channel) bool { return c == ch })
-			return nil
-		})
-	}
+func (c *commander) publish(ctx context.Context, cmd *command, ch pabal.Channel) (*reply, error) {
 	m, err := cmd.message()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	done, err := r.c.handler.Hub.Publish(ctx, r.c.grant, ch, pabal.Publish{Messages: []pabal.Message{m}})
+	done, err := c.hub.Publish(ctx, c.grant, ch, pabal.Publish{Messages: []pabal.Message{m}})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	answer.Cursor, answer.Duplicate = done.End.String(), &done.Duplicate
+	answer := &reply{Channel: cmd.Channel, Cursor: done.End.String(), Duplicate: &done.Duplicate}
 	if done.Duplicate {
 		answer.Cursor = done.Positions[0].String()
 	}
-	return nil
+	return answer, nil
 }
 
-// subscribe adds ch to what the WebSocket reads. The reply says where it
-// begins, and comes before any of its entries.
-func (r *wsReader) subscribe(ctx context.Context, cmd *command, ch pabal.Channel, answer *reply) error {
+// publishRaw appends what a raw WebSocket was sent to its channel.
+func (c *commander) publishRaw(ctx context.Context, ch pabal.Channel, ev websocket.Event) (pabal.Appended, error) {
+	m := pabal.Message{Data: ev.Payload, ContentType: "application/octet-stream"}
+	if ev.Op == websocket.OpText {
+		m.ContentType = ""
+	}
+	return c.hub.Publish(ctx, c.grant, ch, pabal.Publish{Messages: []pabal.Message{m}})
+}
+
+// refused says why a raw client's message was not taken. The one before was at
+// last.
+func refused(err error, last pabal.Position) wsEnd {
+	p := problem.From(err)
+	end := wsEnd{code: 1008, reason: p.Detail, last: last}
+	switch {
+	case p.Status == 413:
+		end.code = 1009
+	case p.Status == 429 || p.Status == 503:
+		end.code = 1013
+	case p.Status >= 500:
+		end.code, end.reason = 1011, "the message was not taken"
+	}
+	return end
+}
+
+// subscribe adds ch to what the WebSocket reads, and returns where it begins.
+func (r *wsReading) subscribe(ctx context.Context, cmd *command, ch pabal.Channel) (at pabal.Position, err error) {
 	from := pabal.FromNow()
-	var err error
 	switch {
 	case cmd.Cursor != "" && cmd.Since != "":
-		return problem.BadRequest("give cursor or since, not both")
+		return at, problem.BadRequest("give cursor or since, not both")
 	case cmd.Cursor != "":
-		var at pabal.Position
 		if at, err = pabal.ParsePosition(cmd.Cursor); err != nil {
-			return problem.BadRequest("%v", err)
+			return at, problem.BadRequest("%v", err)
 		}
 		from = pabal.After(at)
 	case cmd.Since != "":
 		if from, err = ParseSince(cmd.Since); err != nil {
-			return err
+			return at, err
 		}
 	}
-	return r.withSession(ctx, func(ctx context.Context) error {
-		s := r.c.session
-		if err := s.Subscribe(ch, from); err != nil {
-			return err
-		}
-		if err := s.CatchUp(ctx); err != nil {
-			s.Unsubscribe(ch)
-			return err
-		}
-		r.c.q.channels = append(r.c.q.channels, ch)
-		answer.ID, answer.Cursor, answer.OK = cmd.ID, s.Position(len(r.c.q.channels)-1).String(), true
-		r.c.buf = append(r.c.buf, replyFrame(answer)...)
-		return nil
-	})
+	if err := r.session.Subscribe(ch, from); err != nil {
+		return at, err
+	}
+	if err := r.session.CatchUp(ctx); err != nil {
+		r.session.Unsubscribe(ch)
+		return at, err
+	}
+	r.channels = append(r.channels, ch)
+	return r.session.Position(len(r.channels) - 1), nil
 }
 
-// withSession runs f where the session belongs.
-func (r *wsReader) withSession(ctx context.Context, f func(context.Context) error) error {
-	done := make(chan error, 1)
-	select {
-	case r.c.tasks <- func(ctx context.Context) { done <- f(ctx) }:
-		return <-done
-	case <-ctx.Done():
-		return ctx.Err()
+func (r *wsReading) unsubscribe(ch pabal.Channel) error {
+	if !r.session.Unsubscribe(ch) {
+		return problem.BadRequest("channel %q is not subscribed to", ch)
 	}
+	r.channels = slices.DeleteFunc(r.channels, func(c pabal.Channel) bool { return c == ch })
+	return nil
 }
 
 // message is what a publish command publishes: data is a JSON string for text,

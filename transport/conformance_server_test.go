@@ -92,6 +92,7 @@ func (n *node) listen(t testing.TB) *readers.Server {
 	plain.Config.Protocols = new(http.Protocols)
 	plain.Config.Protocols.SetHTTP1(true)
 	plain.Config.Protocols.SetUnencryptedHTTP2(true)
+	plain.Config.ConnContext = transport.ConnContext
 	plain.Config.ErrorLog = slog.NewLogLogger(n.reads.Log.Handler(), slog.LevelDebug)
 	plain.Start()
 	secure := httptest.NewUnstartedServer(n)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/wire"
+	"github.com/pabal/pabal/vector"
 )
 
 // An encoding is how a technique whose response goes on writes down what a
@@ -40,11 +41,22 @@ type encoding struct {
 	end func(dst []byte, r *response, closed bool) []byte
 }
 
+// appendClosed appends that each channel which s has not read to its end is
+// closed to this reader, and why.
+func (enc *encoding) appendClosed(dst []byte, r *response, s *pabal.Session, why pabal.Reason) []byte {
+	for i, ch := range r.channels {
+		if !s.Ended(i) {
+			dst = enc.notice(dst, r, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: ch, Cursor: r.start[i], Reason: why})
+		}
+	}
+	return dst
+}
+
 // A response is what an encoding needs to know of the response it writes.
 type response struct {
 	channels   []pabal.Channel
 	start      []pabal.Position // where the reader stands in each of channels; at first, where it begins
-	vector     *pabal.Vector    // the same, over several channels; nil over one
+	vector     *vector.Vector   // the same, over several channels; nil over one
 	connection string           // its id
 	heartbeat  time.Duration
 	nonce      string        // for Content-Security-Policy

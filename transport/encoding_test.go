@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/vector"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -87,7 +88,7 @@ func newResponse(t *testing.T, n int) *response {
 	}
 	if n > 1 {
 		var err error
-		if r.vector, err = pabal.NewVector(r.channels); err != nil {
+		if r.vector, err = vector.New(r.channels); err != nil {
 			t.Fatal(err)
 		}
 		for i, p := range r.start {

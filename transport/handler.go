@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,11 +27,22 @@ type Handler struct {
 	RotateBytes  int64         // the same, by bytes; 64 MiB
 	LongPollMax  time.Duration // the longest that a long poll waits; 30 s
 	Retry        time.Duration // about how long a client waits before it comes again; 2 s
+	SendBuffer   int           // bytes that the kernel may keep for a reader on a loop that takes nothing; 128 KiB
+	BodyBytes    int64         // of WebSocket messages that have not arrived in full, all together; 256 MiB
+	Goroutines   bool          // a goroutine for each connection, also where a loop can serve it; see [ConnContext]
 
+	handlerState
+}
+
+// handlerState is what a handler is in the middle of.
+type handlerState struct {
 	once     sync.Once
 	draining context.Context
 	drain    context.CancelCauseFunc
 	open     openCount
+
+	loops      loops
+	unfinished quota // of BodyBytes
 }
 
 // openCount counts the requests that are being answered.
@@ -85,9 +97,10 @@ func (h *Handler) init() {
 		set(&h.RotateAfter, time.Hour)
 		set(&h.LongPollMax, 30*time.Second)
 		set(&h.Retry, 2*time.Second)
-		if h.RotateBytes == 0 {
-			h.RotateBytes = 64 << 20
-		}
+		h.RotateBytes = cmp.Or(h.RotateBytes, 64<<20)
+		h.SendBuffer = cmp.Or(h.SendBuffer, 128<<10)
+		h.BodyBytes = cmp.Or(h.BodyBytes, 256<<20)
+		h.loops.handler = h
 		if h.Log == nil {
 			h.Log = slog.Default()
 		}
@@ -95,14 +108,17 @@ func (h *Handler) init() {
 }
 
 // Drain tells every reader that the server is stopping, ends its response and
-// refuses new ones. It returns when all have ended, or with ctx's error.
+// refuses new ones. It returns when all have ended, or with ctx's error: then
+// those that loops serve are cut off.
 func (h *Handler) Drain(ctx context.Context) error {
 	h.init()
 	h.drain(errDraining)
+	h.loops.drain()
 	select {
 	case <-h.open.none():
 		return nil
 	case <-ctx.Done():
+		h.loops.cut()
 		return ctx.Err()
 	}
 }

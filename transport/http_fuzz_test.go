@@ -114,22 +114,17 @@ func FuzzCommand(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		c := &wsConn{
-			handler: h, q: &request{}, session: s, form: &v1Form,
-			wsAsks: wsAsks{frames: make(chan []byte, 2), tasks: make(chan func(context.Context))},
+		reading := &wsReading{session: s}
+		var said []byte
+		c := commander{hub: h.Hub, reading: func(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
+			said = f(ctx, reading)
+			return nil
+		}}
+		reply, err := c.command(t.Context(), websocket.Event{Op: websocket.OpText, Payload: text})
+		if err != nil || (said == nil) == (reply == nil) {
+			t.Fatalf("replies %q and %q, %v: want one", said, reply, err)
 		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for task := range c.tasks {
-				task(t.Context())
-			}
-		}()
-		(&wsReader{c: c}).command(t.Context(), websocket.Event{Op: websocket.OpText, Payload: text})
-		close(c.tasks)
-		<-done
-		c.takeFrames()
-		checkReply(t, text, c.buf)
+		checkReply(t, text, append(said, reply...))
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/vector"
 )
 
 // TestGoldenHTTP holds what each technique sends, from the first byte of the
@@ -178,7 +178,7 @@ var vectorPattern = regexp.MustCompile(`~[A-Za-z0-9_-]{20,}`)
 func (w *world) fix(text string) string {
 	epoch, _, _ := strings.Cut(w.do("HEAD", "/channels/chat", "").header.Get("Pabal-Cursor"), "-")
 	text = vectorPattern.ReplaceAllStringFunc(text, func(cursor string) string {
-		v, err := pabal.ParseVector(cursor)
+		v, err := vector.Parse(cursor)
 		if err != nil {
 			w.Error(err)
 			return cursor

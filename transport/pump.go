@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/vector"
 )
 
 // encodings of the techniques whose response goes on.
@@ -18,9 +18,13 @@ var encodings = map[*technique]*encoding{
 	sse: &sseEncoding, stream: &streamEncoding, multipart: &multipartEncoding, iframe: &iframeEncoding, page: &pageEncoding,
 }
 
-// stream answers r with a response that goes on, from a goroutine of its own.
-// The error is of a request to which nothing was written.
+// stream answers r with a response that goes on, from a loop or from a
+// goroutine of its own. The error is of a request to which nothing was
+// written.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) error {
+	if l := h.loopFor(w, r, q); l != nil {
+		return h.streamOnLoop(w, r, q, l)
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	s, err := h.openSession(ctx, r, q, pabal.NewSignal())
@@ -28,30 +32,48 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 		return err
 	}
 	defer s.Close()
-	resp, err := h.response(r, q, s)
-	if err != nil {
+	begun, err := h.begin(w, r, q, s)
+	if err != nil || begun == nil {
 		return err
 	}
-	p := &pump{handler: h, enc: encodings[q.technique], resp: resp, w: w, rc: http.NewResponseController(w), closed: map[int]bool{}}
-	var first pabal.Batch
-	state := s.Step(&first, 256)
-	if q.technique == sse && q.cursor != "" && state == pabal.Done && onlyClosed(&first) {
+	p := &pump{handler: h, enc: begun.enc, resp: begun.resp, w: w, rc: http.NewResponseController(w)}
+	defer context.AfterFunc(h.draining, func() { cancel(errDraining) })()
+	rotate := time.AfterFunc(h.lifetime(), func() { cancel(errRotated) })
+	defer rotate.Stop()
+	w.WriteHeader(http.StatusOK)
+	err = p.run(ctx, s, &begun.first)
+	p.finish(ctx, r, s, err)
+	return nil
+}
+
+// A beginning is how a response that goes on begins.
+type beginning struct {
+	enc   *encoding
+	resp  *response
+	first pabal.Batch
+}
+
+// begin takes s's first step and sets the header of the response. It returns
+// nil if the response is over: an EventSource that has read all its channels,
+// which are closed, is told to stop.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request, q *request, s *pabal.Session) (*beginning, error) {
+	resp, err := h.response(r, q, s)
+	if err != nil {
+		return nil, err
+	}
+	begun := &beginning{enc: encodings[q.technique], resp: resp}
+	state := s.Step(&begun.first, 256)
+	if q.technique == sse && q.cursor != "" && state == pabal.Done && onlyClosed(&begun.first) {
 		w.Header().Set("Pabal-Cursor", q.cursor)
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent) // ends an EventSource for good
-		return nil
+		return nil, nil
 	}
-	defer context.AfterFunc(h.draining, func() { cancel(errDraining) })()
-	rotate := time.AfterFunc(h.RotateAfter-h.RotateAfter/10+mathrand.N(h.RotateAfter/5+1), func() { cancel(errRotated) })
-	defer rotate.Stop()
-	p.enc.header(w.Header(), resp)
+	begun.enc.header(w.Header(), resp)
 	if !q.named {
 		w.Header().Add("Vary", negotiated)
 	}
-	w.WriteHeader(http.StatusOK)
-	err = p.run(ctx, s, &first)
-	p.finish(ctx, r, err)
-	return nil
+	return begun, nil
 }
 
 func onlyClosed(b *pabal.Batch) bool {
@@ -74,7 +96,7 @@ func (h *Handler) response(r *http.Request, q *request, s *pabal.Session) (*resp
 	}
 	if len(q.channels) > 1 {
 		var err error
-		if resp.vector, err = pabal.NewVector(q.channels); err != nil {
+		if resp.vector, err = vector.New(q.channels); err != nil {
 			return nil, err
 		}
 		for i, at := range resp.start {
@@ -93,7 +115,6 @@ type pump struct {
 	rc      *http.ResponseController
 	buf     []byte
 	written int64
-	closed  map[int]bool // the places of which $closed was said
 }
 
 // run writes what s yields until the response is to end, and says why.
@@ -128,9 +149,6 @@ func (p *pump) write(b *pabal.Batch) error {
 		} else {
 			p.resp.move(item.Place, item.Notice.Cursor)
 			p.buf = p.enc.notice(p.buf, p.resp, item.Notice)
-			if item.Notice.Kind == pabal.NoticeClosed {
-				p.closed[item.Place] = true
-			}
 		}
 		if len(p.buf) >= writeBytes {
 			if err := p.flush(); err != nil {
@@ -168,14 +186,14 @@ func (p *pump) flush() error {
 }
 
 // finish ends the response well, where that is still possible.
-func (p *pump) finish(ctx context.Context, r *http.Request, why error) {
+func (p *pump) finish(ctx context.Context, r *http.Request, s *pabal.Session, why error) {
 	if cause := context.Cause(ctx); cause != nil && why != nil && !errors.Is(why, errSlow) {
 		why = cause
 	}
 	switch {
 	case why == nil || errors.Is(why, errRotated):
 	case errors.Is(why, errDraining):
-		p.sayClosed("draining")
+		p.buf = p.enc.appendClosed(p.buf, p.resp, s, reasonDraining)
 	case errors.Is(why, errSlow):
 		p.handler.Log.Info("reader closed", "path", r.URL.Path, "client", r.RemoteAddr, "reason", why)
 		return
@@ -183,17 +201,8 @@ func (p *pump) finish(ctx context.Context, r *http.Request, why error) {
 		return
 	default:
 		p.handler.Log.Warn("reader closed", "path", r.URL.Path, "client", r.RemoteAddr, "reason", why)
-		p.sayClosed("unavailable")
+		p.buf = p.enc.appendClosed(p.buf, p.resp, s, reasonUnavailable)
 	}
 	p.buf = p.enc.end(p.buf, p.resp, why == nil)
 	_ = p.flush()
-}
-
-func (p *pump) sayClosed(reason pabal.Reason) {
-	for i, ch := range p.resp.channels {
-		if p.closed[i] {
-			continue
-		}
-		p.buf = p.enc.notice(p.buf, p.resp, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: ch, Cursor: p.resp.start[i], Reason: reason})
-	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/problem"
+	"github.com/pabal/pabal/vector"
 )
 
 // A request is what a client asks for.
@@ -182,8 +183,8 @@ func (q *request) parseFrom(r *http.Request, query url.Values) error {
 		cursors, q.byHeader = []string{id}, true
 	}
 	q.cursor = strings.Join(cursors, ",")
-	if len(cursors) == 1 && pabal.IsVector(cursors[0]) {
-		v, err := pabal.ParseVector(cursors[0])
+	if len(cursors) == 1 && vector.Is(cursors[0]) {
+		v, err := vector.Parse(cursors[0])
 		if err != nil {
 			return problem.BadRequest("%v", err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/wire"
+	"github.com/pabal/pabal/vector"
 )
 
 // An sseEvent is one that an EventSource would dispatch.
@@ -106,7 +107,7 @@ func TestSSEOverSeveralChannels(t *testing.T) {
 			}
 			at[form.Channel] = p
 		}
-		v, err := pabal.ParseVector(e.id)
+		v, err := vector.Parse(e.id)
 		if err != nil {
 			t.Fatalf("event %+v: %v", e, err)
 		}

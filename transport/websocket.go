@@ -23,12 +23,10 @@ const subprotocol = "pabal.v1"
 type wsConn struct {
 	handler *Handler
 	request *http.Request
-	q       *request
 	conn    net.Conn
-	session *pabal.Session
+	wsReading
 	signal  pabal.Signal
-	form    *wsForm
-	deflate func(size int) bool
+	framing wsFraming
 	grant   pabal.Grant
 
 	wsAsks
@@ -52,6 +50,7 @@ type wsEnd struct {
 	reason string
 	last   pabal.Position // what a raw client published last: it hears that before the close
 	gone   bool           // nobody is there to read a close frame
+	said   bool           // the close frame is written
 }
 
 // Close codes of Pabal's own. The reason is the cursor from which to go on.
@@ -61,22 +60,12 @@ const (
 )
 
 func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) error {
-	if !headerHas(r.Header, "Upgrade", "websocket") {
-		if r.ProtoMajor == 1 { // later versions have no such fields
-			w.Header().Set("Upgrade", "websocket")
-			w.Header().Set("Connection", "Upgrade")
-		}
-		return &problem.Problem{Status: http.StatusUpgradeRequired, Title: "Upgrade Required", Detail: "?via=websocket is for WebSocket clients: connect to ws://…, or use another technique"}
-	}
-	hs, err := websocket.Negotiate(r, websocket.Config{Subprotocols: []string{subprotocol}, Deflate: true})
+	hs, err := h.handshake(w, r, q)
 	if err != nil {
-		return handshakeProblem(w, err)
+		return err
 	}
-	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && hs.Subprotocol == "" {
-		return problem.BadRequest("the subprotocol %.80q is not known here; offer %s, or none for bare data", strings.Join(offered, ", "), subprotocol)
-	}
-	if len(q.channels) != 1 && hs.Subprotocol == "" {
-		return problem.BadRequest("a WebSocket without the subprotocol %s is of one channel: ws://…/channels/{name}", subprotocol)
+	if l := h.loopFor(w, r, q); l != nil {
+		return h.websocketOnLoop(w, r, q, hs, l)
 	}
 	signal := pabal.NewSignal()
 	s, err := h.openSession(r.Context(), r, q, signal)
@@ -91,16 +80,37 @@ func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) 
 	defer conn.Close()
 	early, _ := rw.Peek(rw.Reader.Buffered())
 	c := &wsConn{
-		handler: h, request: r, q: q, conn: conn, session: s, signal: signal, grant: grant(r),
+		handler: h, request: r, conn: conn, wsReading: wsReading{s, q.channels}, signal: signal, grant: grant(r),
 		wsAsks: wsAsks{
 			frames: make(chan []byte, 16), tasks: make(chan func(context.Context)), ended: make(chan wsEnd, 1),
 			hear: make(chan pabal.Position), heard: make(chan struct{}, 1),
 		},
-		form: formOf(hs, q), deflate: hs.MayCompress,
+		framing: wsFraming{formOf(hs, q), hs.Compress()},
 	}
 	c.buf = hs.AppendResponse(nil, w.Header())
 	c.run(append([]byte(nil), early...), hs)
 	return nil
+}
+
+// handshake checks that r asks for a WebSocket that can be served.
+func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, q *request) (hs websocket.Handshake, err error) {
+	if !headerHas(r.Header, "Upgrade", "websocket") {
+		if r.ProtoMajor == 1 { // later versions have no such fields
+			w.Header().Set("Upgrade", "websocket")
+			w.Header().Set("Connection", "Upgrade")
+		}
+		return hs, &problem.Problem{Status: http.StatusUpgradeRequired, Title: "Upgrade Required", Detail: "?via=websocket is for WebSocket clients: connect to ws://…, or use another technique"}
+	}
+	if hs, err = websocket.Negotiate(r, websocket.Config{Subprotocols: []string{subprotocol}, Deflate: true}); err != nil {
+		return hs, handshakeProblem(w, err)
+	}
+	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && hs.Subprotocol == "" {
+		return hs, problem.BadRequest("the subprotocol %.80q is not known here; offer %s, or none for bare data", strings.Join(offered, ", "), subprotocol)
+	}
+	if len(q.channels) != 1 && hs.Subprotocol == "" {
+		return hs, problem.BadRequest("a WebSocket without the subprotocol %s is of one channel: ws://…/channels/{name}", subprotocol)
+	}
+	return hs, nil
 }
 
 func handshakeProblem(w http.ResponseWriter, err error) error {
@@ -122,7 +132,9 @@ func (c *wsConn) run(early []byte, hs websocket.Handshake) {
 	reading := make(chan struct{})
 	go func() {
 		defer close(reading)
-		reader := &wsReader{c: c, parser: websocket.Parser{MaxMessage: c.longest(), Deflate: hs.Deflate}}
+		limit := c.handler.longest(c.framing.form)
+		reader := &wsReader{c: c, parser: websocket.Parser{MaxMessage: limit, Deflate: hs.Deflate}}
+		reader.commands = commander{c.handler.Hub, c.grant, reader.withSession}
 		c.ended <- reader.run(ctx, early)
 	}()
 	end := c.write(ctx)
@@ -130,7 +142,9 @@ func (c *wsConn) run(early []byte, hs websocket.Handshake) {
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // the reader looks at ctx after it has set its own
 	<-reading
 	if !end.gone {
-		c.buf = websocket.AppendClose(c.buf, end.code, end.reason)
+		if !end.said {
+			c.buf = websocket.AppendClose(c.buf, end.code, end.reason)
+		}
 		if c.flush() == nil {
 			c.linger()
 		}
@@ -140,9 +154,9 @@ func (c *wsConn) run(early []byte, hs websocket.Handshake) {
 // longest returns how many bytes a message of the client may have. A command
 // has more than the message that it publishes: base64 takes a third more, and
 // escapes up to as much again.
-func (c *wsConn) longest() int {
-	limit := c.handler.Hub.Limits().MessageBytes
-	if c.form == &v1Form {
+func (h *Handler) longest(form *wsForm) int {
+	limit := h.Hub.Limits().MessageBytes
+	if form == &v1Form {
 		return 2*limit + commandBytes
 	}
 	return limit
@@ -171,8 +185,8 @@ func (c *wsConn) linger() {
 // write writes what the session yields, and what the reader asks for, until
 // the WebSocket ends.
 func (c *wsConn) write(ctx context.Context) wsEnd {
-	if c.form.open != nil {
-		c.buf = c.form.open(c.buf, c)
+	if open := c.framing.form.open; open != nil {
+		c.buf = open(c.buf, &c.wsReading, c.handler.Heartbeat)
 	}
 	ping := time.NewTicker(c.handler.Heartbeat)
 	defer ping.Stop()
@@ -198,7 +212,7 @@ func (c *wsConn) write(ctx context.Context) wsEnd {
 				return wsEnd{code: 1013, reason: "unavailable"}
 			}
 		case pabal.Done:
-			if c.form == &rawForm || c.form == &rawEntryForm {
+			if c.framing.raw() {
 				return wsEnd{code: 1000, reason: "closed"}
 			}
 		}
@@ -236,17 +250,12 @@ func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time, more bool) (ws
 	case task := <-c.tasks:
 		task(ctx)
 	case <-ping:
-		c.buf = websocket.AppendFrame(c.buf, websocket.OpPing, nil)
-		c.buf = append(c.buf, c.form.beat...)
+		c.buf = c.framing.beat(c.buf)
 	case end := <-c.ended:
 		c.takeFrames()
 		return c.finish(ctx, end), true
 	case <-c.handler.draining.Done():
-		for i, ch := range c.channels() {
-			if c.form.notice != nil {
-				c.buf = c.form.notice(c.buf, c, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: ch, Cursor: c.session.Position(i), Reason: "draining"})
-			}
-		}
+		c.buf = c.framing.appendDraining(c.buf, &c.wsReading)
 		return wsEnd{code: 1001, reason: "draining"}, true
 	}
 	return wsEnd{}, false
@@ -290,9 +299,6 @@ func (c *wsConn) finish(ctx context.Context, end wsEnd) wsEnd {
 	return end
 }
 
-// channels returns what the session reads, in its order.
-func (c *wsConn) channels() []pabal.Channel { return c.q.channels }
-
 // takeFrames moves what the reader wants written to the buffer.
 func (c *wsConn) takeFrames() {
 	for {
@@ -305,22 +311,14 @@ func (c *wsConn) takeFrames() {
 	}
 }
 
-// encode writes b down. A raw WebSocket cannot carry a notice: one that
-// matters ends it.
-func (c *wsConn) encode(b *pabal.Batch) (wsEnd, bool) {
-	for _, item := range b.Items {
-		switch {
-		case item.Entry != nil:
-			c.buf = append(c.buf, c.form.frame(item.Entry, c.deflate)...)
-			if len(c.buf) >= writeBytes && c.flush() != nil {
-				return wsEnd{gone: true}, true
-			}
-		case c.form.notice != nil:
-			c.buf = c.form.notice(c.buf, c, item.Notice)
-		case item.Notice.Kind == pabal.NoticeGap:
-			return wsEnd{code: closeGap, reason: item.Notice.Cursor.String()}, true
-		case item.Notice.Kind == pabal.NoticeReset:
-			return wsEnd{code: closeReset, reason: item.Notice.Cursor.String()}, true
+// encode writes b down.
+func (c *wsConn) encode(b *pabal.Batch) (end wsEnd, ended bool) {
+	for i := range b.Items {
+		if c.buf, ended = c.framing.item(c.buf, &b.Items[i]); ended {
+			return wsEnd{said: true}, true
+		}
+		if len(c.buf) >= writeBytes && c.flush() != nil {
+			return wsEnd{gone: true}, true
 		}
 	}
 	return wsEnd{}, false

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/rand"
+	"time"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/websocket"
@@ -10,10 +11,10 @@ import (
 
 // A wsForm is what is said on a WebSocket.
 type wsForm struct {
-	plain, small *pabal.Format                                       // an entry's frame, and the same compressed
-	open         func(dst []byte, c *wsConn) []byte                  // before anything else; nil: nothing
-	notice       func(dst []byte, c *wsConn, n *pabal.Notice) []byte // nil: notices cannot be said
-	beat         []byte                                              // beside each ping
+	plain, small *pabal.Format                                                  // an entry's frame, and the same compressed
+	open         func(dst []byte, r *wsReading, heartbeat time.Duration) []byte // before anything else; nil: nothing
+	notice       func(dst []byte, n *pabal.Notice) []byte                       // nil: notices cannot be said
+	beat         []byte                                                         // beside each ping
 }
 
 // The forms: raw carries bare data, or with ?format=entry the JSON form; the
@@ -55,9 +56,9 @@ func formOf(hs websocket.Handshake, q *request) *wsForm {
 }
 
 // frame returns e as a frame that is shared by all who get the same.
-func (f *wsForm) frame(e *pabal.Entry, mayCompress func(int) bool) []byte {
+func (f *wsForm) frame(e *pabal.Entry, compress websocket.Compress) []byte {
 	plain := e.Encoded(f.plain)
-	if mayCompress(len(plain)) { // a little more than the payload, which is what it asks
+	if compress.May(len(plain)) { // a little more than the payload, which is what it asks
 		return e.Encoded(f.small)
 	}
 	return plain
@@ -70,12 +71,12 @@ func barePayload(e *pabal.Entry) (websocket.Opcode, []byte) {
 	return websocket.OpBinary, e.Data
 }
 
-// appendWSOpen says where c begins in the channel of its URL, if that names one.
-func appendWSOpen(dst []byte, c *wsConn) []byte {
-	open := &wire.Notice{Kind: pabal.NoticeOpen, Heartbeat: c.handler.Heartbeat, Connection: rand.Text()}
-	for i, ch := range c.q.channels {
+// appendWSOpen says where r begins in the channel of its URL, if that names one.
+func appendWSOpen(dst []byte, r *wsReading, heartbeat time.Duration) []byte {
+	open := &wire.Notice{Kind: pabal.NoticeOpen, Heartbeat: heartbeat, Connection: rand.Text()}
+	for i, ch := range r.channels {
 		open.Channels = append(open.Channels, ch)
-		open.Cursors = append(open.Cursors, c.session.Position(i).String())
+		open.Cursors = append(open.Cursors, r.session.Position(i).String())
 	}
 	if len(open.Channels) == 1 {
 		open.Channel, open.Cursor, open.Channels, open.Cursors = open.Channels[0], open.Cursors[0], nil, nil
@@ -83,7 +84,7 @@ func appendWSOpen(dst []byte, c *wsConn) []byte {
 	return append(dst, websocket.Message(websocket.OpText, wire.AppendNotice(nil, open), false)...)
 }
 
-func appendWSNotice(dst []byte, _ *wsConn, n *pabal.Notice) []byte {
+func appendWSNotice(dst []byte, n *pabal.Notice) []byte {
 	return append(dst, websocket.Message(websocket.OpText, wire.AppendNotice(nil, wire.NoticeOf(n)), false)...)
 }
 

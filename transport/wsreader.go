@@ -6,18 +6,18 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
-	"github.com/pabal/pabal/internal/problem"
 	"github.com/pabal/pabal/internal/websocket"
 )
 
 // A wsReader reads the frames of one WebSocket and does what they ask, in
 // order, one at a time. While it works the socket is not read.
 type wsReader struct {
-	c      *wsConn
-	parser websocket.Parser
-	last   pabal.Position // of what a raw client published last
-	ahead  int            // messages that a raw client published since it last waited for its echo,
-	bytes  int            // and their bytes
+	c        *wsConn
+	parser   websocket.Parser
+	commands commander
+	last     pabal.Position // of what a raw client published last
+	ahead    int            // messages that a raw client published since it last waited for its echo,
+	bytes    int            // and their bytes
 }
 
 // leastRead is the size of a read while little comes.
@@ -27,17 +27,27 @@ const leastRead = 4 << 10
 func (r *wsReader) run(ctx context.Context, early []byte) wsEnd {
 	buf := make([]byte, leastRead)
 	in := early
+	held := 0
+	defer func() { r.c.handler.unfinished.give(int64(held)) }()
 	for {
 		for len(in) > 0 {
 			ev, rest, err := r.parser.Next(in)
 			if err != nil {
-				return r.fail(err)
+				end := violation(err)
+				end.last = r.last
+				return end
 			}
 			in = rest
 			if end, ended := r.handle(ctx, ev); ended {
 				return end
 			}
 		}
+		now := r.parser.Buffered()
+		if h := r.c.handler; !h.unfinished.take(int64(now-held), h.BodyBytes) {
+			h.logUnfinished(r.c.request.RemoteAddr)
+			return endUnfinished
+		}
+		held = now
 		// A client answers pings, so that of a living one something comes.
 		_ = r.c.conn.SetReadDeadline(time.Now().Add(2*r.c.handler.Heartbeat + r.c.handler.WriteTimeout))
 		if ctx.Err() != nil {
@@ -56,12 +66,13 @@ func (r *wsReader) run(ctx context.Context, early []byte) wsEnd {
 	}
 }
 
-func (r *wsReader) fail(err error) wsEnd {
-	var violation *websocket.Error
-	if errors.As(err, &violation) {
-		return wsEnd{code: violation.Code, reason: violation.Reason, last: r.last}
+// violation is the end of a client that broke the protocol.
+func violation(err error) wsEnd {
+	var v *websocket.Error
+	if errors.As(err, &v) {
+		return wsEnd{code: v.Code, reason: v.Reason}
 	}
-	return wsEnd{code: 1011, reason: "internal error"}
+	return wsEnd{code: websocket.CodeInternal, reason: "internal error"}
 }
 
 func (r *wsReader) handle(ctx context.Context, ev websocket.Event) (wsEnd, bool) {
@@ -71,12 +82,14 @@ func (r *wsReader) handle(ctx context.Context, ev websocket.Event) (wsEnd, bool)
 	case websocket.OpClose:
 		return wsEnd{code: ev.Code, last: r.last}, true
 	case websocket.OpText, websocket.OpBinary:
-		if r.c.form == &v1Form {
-			r.command(ctx, ev)
+		if !r.c.framing.raw() {
+			if frame, err := r.commands.command(ctx, ev); err == nil && frame != nil {
+				r.send(ctx, frame)
+			}
 			return wsEnd{}, ctx.Err() != nil
 		}
 		if err := r.publish(ctx, ev); err != nil {
-			return r.refused(err), true
+			return refused(err, r.last), true
 		}
 	}
 	return wsEnd{}, ctx.Err() != nil
@@ -99,11 +112,7 @@ const (
 
 // publish appends what a raw client sent to its channel.
 func (r *wsReader) publish(ctx context.Context, ev websocket.Event) error {
-	m := pabal.Message{Data: ev.Payload, ContentType: "application/octet-stream"}
-	if ev.Op == websocket.OpText {
-		m.ContentType = ""
-	}
-	done, err := r.c.handler.Hub.Publish(ctx, r.c.grant, r.c.q.channels[0], pabal.Publish{Messages: []pabal.Message{m}})
+	done, err := r.commands.publishRaw(ctx, r.c.channels[0], ev)
 	if err != nil {
 		return err
 	}
@@ -129,17 +138,14 @@ func (r *wsReader) hear(ctx context.Context) {
 	}
 }
 
-// refused says why a raw client's message was not taken.
-func (r *wsReader) refused(err error) wsEnd {
-	p := problem.From(err)
-	end := wsEnd{code: 1008, reason: p.Detail, last: r.last}
-	switch {
-	case p.Status == 413:
-		end.code = 1009
-	case p.Status == 429 || p.Status == 503:
-		end.code = 1013
-	case p.Status >= 500:
-		end.code, end.reason = 1011, "the message was not taken"
+// withSession runs f where the session belongs.
+func (r *wsReader) withSession(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
+	done := make(chan struct{})
+	select {
+	case r.c.tasks <- func(ctx context.Context) { r.c.buf = append(r.c.buf, f(ctx, &r.c.wsReading)...); close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return end
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/client"
+	"github.com/pabal/pabal/vector"
 )
 
 type subCmd struct {
@@ -94,8 +95,8 @@ func (s *subCmd) cursors() (map[pabal.Channel]string, error) {
 		}
 	}
 	cursors := map[pabal.Channel]string{}
-	if len(s.Cursor) == 1 && pabal.IsVector(s.Cursor[0]) {
-		vector, err := pabal.ParseVector(s.Cursor[0])
+	if len(s.Cursor) == 1 && vector.Is(s.Cursor[0]) {
+		vector, err := vector.Parse(s.Cursor[0])
 		if err != nil {
 			return nil, err
 		}

@@ -19,7 +19,7 @@ func AppendFrame(dst []byte, op Opcode, payload []byte) []byte {
 
 // Message returns the bytes of one message, to be shared by all connections that want it in this form. With compress it
 // is compressed if payload has at least [MinCompress] bytes and becomes smaller; such bytes may go only to clients whose
-// [Handshake.MayCompress] allows it.
+// [Compress.May] allows it.
 func Message(op Opcode, payload []byte, compress bool) []byte {
 	if compress && len(payload) >= MinCompress {
 		if frame, ok := compressedFrame(op, payload); ok {

@@ -28,7 +28,7 @@
 // And write frames, each made once for however many connections:
 //
 //	plain := websocket.Message(websocket.OpText, payload, false)
-//	small := websocket.Message(websocket.OpText, payload, true) // only for those whose h.MayCompress(len(payload))
+//	small := websocket.Message(websocket.OpText, payload, true) // only for those whose h.Compress().May(len(payload))
 //
 // After a close frame is written: shut down the writing half, read and discard until EOF or a deadline, then close. A
 // socket that is closed while it still holds unread bytes resets the connection, and the client may never see why.

@@ -92,7 +92,7 @@ func echo(conn io.Writer, reader io.Reader, h Handshake) (closed bool) {
 			case ev.Op == OpPing:
 				out = AppendFrame(out, OpPong, ev.Payload)
 			case ev.Op == OpText, ev.Op == OpBinary:
-				out = append(out, Message(ev.Op, ev.Payload, h.MayCompress(len(ev.Payload)))...)
+				out = append(out, Message(ev.Op, ev.Payload, h.Compress().May(len(ev.Payload)))...)
 			}
 		}
 		if _, err := conn.Write(out); err != nil || closed {

@@ -25,11 +25,22 @@ type Handshake struct {
 	window deflateWindow
 }
 
-// MayCompress reports whether this client may be sent a message of size bytes as [Message] compresses it. That is so if
+// Compress returns what this client may be sent compressed.
+func (h Handshake) Compress() Compress {
+	if !h.Deflate {
+		return 0
+	}
+	return Compress(h.window.bits())
+}
+
+// A Compress is what a client may be sent compressed: nothing if it is 0, else what its window of so many bits allows.
+type Compress uint8
+
+// May reports whether the client may be sent a message of size bytes as [Message] compresses it. That is so if
 // permessage-deflate was agreed on, and the client's window holds all of the message if it is smaller than the full
 // 32 KiB: compress/flate cannot be told to look back less, but never looks back further than a message is long.
-func (h Handshake) MayCompress(size int) bool {
-	return h.Deflate && (h.window.bits() == maxWindowBits || size <= 1<<h.window.bits())
+func (c Compress) May(size int) bool {
+	return c == maxWindowBits || c > 0 && size <= 1<<c
 }
 
 // A HandshakeError is a refusal: the response to give.

@@ -184,7 +184,7 @@ func TestMalformedExtensions(t *testing.T) {
 	}
 }
 
-func TestMayCompress(t *testing.T) {
+func TestCompress(t *testing.T) {
 	for _, c := range []struct {
 		h    Handshake
 		size int
@@ -197,7 +197,7 @@ func TestMayCompress(t *testing.T) {
 		{Handshake{Deflate: true, window: 10}, 1024, true},
 		{Handshake{Deflate: true, window: 10}, 1025, false},
 	} {
-		if got := c.h.MayCompress(c.size); got != c.want {
+		if got := c.h.Compress().May(c.size); got != c.want {
 			t.Errorf("window %d, %d bytes: got %v, want %v", c.h.window, c.size, got, c.want)
 		}
 	}

@@ -291,3 +291,9 @@ func (p *Parser) arrivalLimit(compressed bool) int {
 	}
 	return n
 }
+
+// Idle reports whether p is between messages and frames, so that another could
+// take its place.
+func (p *Parser) Idle() bool {
+	return p.have == 0 && !p.inPayload && !p.closed && p.op == 0 && p.failed == nil
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,12 @@ func (c *Config) check(from Provenance) error {
 	}
 	if c.Serving.TLSKey != "" && c.Serving.TLSCert == "" {
 		fail("tls-key", "a key without its certificate; give --tls-cert too")
+	}
+	if c.Delivery.Pump == "loop" && c.Serving.TLSCert != "" {
+		fail("pump", "a loop serves plain HTTP/1.1 only, and tls-cert makes it HTTPS: leave it at auto, or serve plain HTTP behind a proxy that ends TLS")
+	}
+	if c.Delivery.Pump == "loop" && runtime.GOOS != "linux" {
+		fail("pump", "loops need Linux, and this is %s: leave it at auto", runtime.GOOS)
 	}
 	if len(c.Access.AllowOrigin) > 1 && slices.Contains(c.Access.AllowOrigin, "*") {
 		fail("allow-origin", "* stands for any origin, without credentials, so the others would mean nothing; name either * or each")

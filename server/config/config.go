@@ -52,6 +52,8 @@ type Delivery struct {
 	WriteTimeout time.Duration `name:"write-timeout" default:"15s" help:"How long a reader may take nothing before it is closed."`
 	RotateAfter  time.Duration `name:"rotate-after" default:"1h" zero:"never" help:"After how long a stream is ended so that its client begins a new one, give or take a tenth."`
 	RotateBytes  Size          `name:"rotate-bytes" default:"64MiB" zero:"never" help:"After how many bytes a stream is ended so that its client begins a new one."`
+	SendBuffer   Size          `name:"send-buffer" default:"128KiB" help:"Bytes that the kernel may hold for a reader that takes nothing, where a loop serves it."`
+	Pump         string        `name:"pump" default:"auto" enum:"auto,loop,goroutine" help:"What serves streams and WebSockets: loop serves all of a core from one goroutine, over plain HTTP/1.1 on Linux; goroutine has at least one for each; auto is loop where it can be."`
 	LongPollMax  time.Duration `name:"long-poll-max" default:"30s" help:"How long a long poll may ask to wait."`
 }
 
@@ -60,7 +62,7 @@ type Messages struct {
 	MaxMessage    Size `name:"max-message" default:"1MiB" help:"Bytes of one message's data."`
 	FieldBytes    Size `name:"field-bytes" default:"256" help:"Bytes of an ID, a type, a key or a content type."`
 	BatchMessages int  `name:"batch-messages" default:"1000" help:"Messages of one publish."`
-	BodyBytes     Size `name:"body-bytes" default:"256MiB" help:"Bytes of all bodies that are being received at once; a further one is refused."`
+	BodyBytes     Size `name:"body-bytes" default:"256MiB" help:"Bytes of all bodies that are being received at once; a further one is refused. As much again for WebSocket messages that have begun to arrive."`
 	BatchBytes    Size `name:"batch-bytes" default:"0" zero:"1MiB, or max-message if that is more" help:"Bytes of one publish, and of one answer or write."`
 	ChannelBytes  Size `name:"channel-bytes" default:"255" help:"Bytes of a channel's name."`
 }

@@ -1,0 +1,83 @@
+package epoll
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Socket is one connection.
+type Socket struct{ fd int }
+
+// Take takes c's descriptor over, so that nothing of c is left: it is closed,
+// the connection is not. The kernel may keep about sendBuffer bytes that the
+// peer has not taken.
+func Take(c *net.TCPConn, sendBuffer int) (*Socket, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd := -1
+	var dupErr error
+	err = raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, dupErr); err != nil {
+		return nil, fmt.Errorf("taking over a connection: %w", err)
+	}
+	s := &Socket{fd}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("SO_SNDBUF: %w", err)
+	}
+	return s, c.Close()
+}
+
+// Read reads what is there: [ErrAgain] if nothing is, [io.EOF] at the end.
+func (s *Socket) Read(b []byte) (int, error) { return s.do(unix.SYS_READ, b, io.EOF) }
+
+// Write writes as much as there is room for: [ErrAgain] if there is none. When
+// it took less than all, the poller tells when there is room.
+func (s *Socket) Write(b []byte) (int, error) { return s.do(unix.SYS_WRITE, b, nil) }
+
+func (s *Socket) do(call uintptr, b []byte, none error) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	for {
+		switch n, errno := rawIO(call, s.fd, b); {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN:
+			return 0, ErrAgain
+		case errno != 0:
+			return 0, errno
+		case n == 0:
+			return 0, none
+		default:
+			return n, nil
+		}
+	}
+}
+
+// CloseWrite tells the peer that nothing follows.
+func (s *Socket) CloseWrite() { _ = unix.Shutdown(s.fd, unix.SHUT_WR) }
+
+// Close ends the connection.
+func (s *Socket) Close() { _ = unix.Close(s.fd) }
+
+// Peer returns the address at the other end, as net/http writes it.
+func (s *Socket) Peer() string {
+	at, err := unix.Getpeername(s.fd)
+	if err != nil {
+		return "unknown"
+	}
+	switch at := at.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String()
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(at.Addr).Unmap(), uint16(at.Port)).String()
+	}
+	return "unknown"
+}
