@@ -1,6 +1,9 @@
 package pabal
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // A loop that gives one session's batch to many readers who stand at the same
 // place steps that session only. The others have no part in it until
@@ -25,8 +28,12 @@ func (s *Session) Stand(p Position, done bool) {
 }
 
 // Rewind takes back all but the first n items of b, with which s got to where
-// it stands: the next step gives them again, or says why it cannot.
+// it stands: the next step gives them again, without a rest before, or says why
+// it cannot.
 func (s *Session) Rewind(b *Batch, n int) {
+	if n < len(b.Items) {
+		s.due = time.Time{}
+	}
 	for _, it := range slices.Backward(b.Items[n:]) {
 		p := &s.places[it.Place]
 		switch {

@@ -108,7 +108,7 @@ func (s *Server) serve(l net.Listener) (err error) {
 	if s.cert != nil {
 		err = s.http.ServeTLS(l, "", "")
 	} else {
-		err = s.http.Serve(l)
+		err = s.http.Serve(transport.NewListener(l))
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil

@@ -55,6 +55,7 @@ func newTransport(cfg config.Config, hub *pabal.Hub, log *slog.Logger) *transpor
 		BodyBytes:    int64(cfg.Messages.BodyBytes),
 		Goroutines:   cfg.Delivery.Pump == "goroutine",
 		LongPollMax:  cfg.Delivery.LongPollMax,
+		ParkAfter:    noLimit(cfg.Delivery.ParkAfter),
 	}
 	for _, origin := range cfg.Access.AllowOrigin {
 		h.AllowOrigins = append(h.AllowOrigins, string(origin))

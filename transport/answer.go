@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -38,10 +39,25 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) err
 	for i := range start {
 		start[i] = s.Position(i)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), q.wait)
+	until := time.Now().Add(q.wait)
+	if q.parked != nil {
+		until = q.parked.until
+	}
+	ctx, cancel := context.WithDeadline(r.Context(), until)
 	defer cancel()
 	defer context.AfterFunc(h.draining, cancel)()
-	a, err := gather(ctx, r.Context(), s, signal, start, room{q.limit, h.Hub.Limits().BatchBytes})
+	most := room{q.limit, h.Hub.Limits().BatchBytes}
+	var park <-chan time.Time
+	if time.Until(until) > h.ParkAfter && h.parkable(w, r) {
+		park = time.After(h.ParkAfter)
+	}
+	a, err := gather(ctx, r.Context(), s, signal, start, most, park)
+	if errors.Is(err, errPark) {
+		if h.park(w, r, q, s, until) {
+			return nil
+		}
+		a, err = gather(ctx, r.Context(), s, signal, start, most, nil)
+	}
 	if err != nil {
 		return err
 	}
@@ -57,8 +73,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) err
 }
 
 // gather takes what s has to give. With nothing to give, it waits until ctx
-// ends; reading itself ends with request.
-func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal, start []pabal.Position, most room) (*answer, error) {
+// ends, or with errPark until park says so; reading itself ends with request.
+func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal, start []pabal.Position, most room, park <-chan time.Time) (*answer, error) {
 	a := &answer{places: append([]pabal.Position(nil), start...)}
 	var b pabal.Batch
 	bytes := 0
@@ -95,6 +111,8 @@ func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal,
 		}
 		select {
 		case <-signal:
+		case <-park:
+			return nil, errPark
 		case <-ctx.Done():
 			if err := request.Err(); err != nil {
 				return nil, err
@@ -102,6 +120,9 @@ func gather(ctx, request context.Context, s *pabal.Session, signal pabal.Signal,
 		}
 	}
 }
+
+// errPark says that a long poll has waited for some time.
+var errPark = errors.New("nothing has come")
 
 // room bounds one answer.
 type room struct{ entries, bytes int }

@@ -37,15 +37,12 @@ func (b *burst) fill(s *pabal.Session, f framing) pabal.State {
 }
 
 // split returns how many items are dealt with when n bytes, but not all, were
-// taken, and what is left of the last of them, in bytes that are shared or
-// private, but not the burst's.
+// taken, and what is left of the last of them: something is. It is in bytes
+// that are shared or private, but not the burst's.
 func (b *burst) split(n int, f framing) (taken int, rest []byte) {
 	begin := 0
 	for i, end := range b.upTo {
 		if end > n {
-			if n == begin {
-				return i, nil
-			}
 			if e := b.batch.Items[i].Entry; e != nil {
 				if whole := f.shared(e); whole != nil {
 					return i + 1, whole[n-begin:]

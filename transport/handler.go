@@ -26,8 +26,9 @@ type Handler struct {
 	RotateAfter  time.Duration // after which a response ends, for the client to come again; 1 h, give or take a tenth
 	RotateBytes  int64         // the same, by bytes; 64 MiB
 	LongPollMax  time.Duration // the longest that a long poll waits; 30 s
+	ParkAfter    time.Duration // after which a long poll that waits is kept by a loop; 1 s. See [Listener]
 	Retry        time.Duration // about how long a client waits before it comes again; 2 s
-	SendBuffer   int           // bytes that the kernel may keep for a reader on a loop that takes nothing; 128 KiB
+	SendBuffer   int           // bytes that the kernel may keep for a reader on a loop that takes nothing; 64 KiB
 	BodyBytes    int64         // of WebSocket messages that have not arrived in full, all together; 256 MiB
 	Goroutines   bool          // a goroutine for each connection, also where a loop can serve it; see [ConnContext]
 
@@ -96,9 +97,10 @@ func (h *Handler) init() {
 		set(&h.WriteTimeout, 15*time.Second)
 		set(&h.RotateAfter, time.Hour)
 		set(&h.LongPollMax, 30*time.Second)
+		set(&h.ParkAfter, time.Second)
 		set(&h.Retry, 2*time.Second)
 		h.RotateBytes = cmp.Or(h.RotateBytes, 64<<20)
-		h.SendBuffer = cmp.Or(h.SendBuffer, 128<<10)
+		h.SendBuffer = cmp.Or(h.SendBuffer, 64<<10)
 		h.BodyBytes = cmp.Or(h.BodyBytes, 256<<20)
 		h.loops.handler = h
 		if h.Log == nil {
@@ -129,7 +131,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.open.add(1)
 	defer h.open.add(-1)
 	q, err := h.parse(r)
-	if err == nil && h.draining.Err() != nil {
+	if c := connOf(r.Context()); c != nil {
+		q.parked = c.take(r.RequestURI)
+	}
+	if err == nil && h.draining.Err() != nil && q.parked == nil {
 		err = problem.Unavailable(jitter(h.Retry), "this server is stopping; connect again")
 	}
 	if err == nil {
@@ -157,8 +162,9 @@ func (h *Handler) openSession(ctx context.Context, r *http.Request, q *request, 
 	if err != nil {
 		return nil, err
 	}
+	from := q.begins()
 	for i, ch := range q.channels {
-		if err := s.Subscribe(ch, q.from[i]); err != nil {
+		if err := s.Subscribe(ch, from[i]); err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -188,7 +194,7 @@ func grant(r *http.Request) pabal.Grant {
 
 // refuse answers r with err, in a form that the technique's clients can read.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q *request, err error) {
-	if r.Context().Err() != nil {
+	if r.Context().Err() != nil || errors.Is(err, errTaken) {
 		return // nobody is there to read it
 	}
 	p := problem.From(err)

@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ type loop struct {
 	handler *Handler
 	number  int // among the loops of the handler
 	poller  poller
-	blocked func(func()) // runs what may block
+	workers
 	inbox
 
 	began  time.Time
@@ -30,6 +31,12 @@ type loop struct {
 	wheel  wheel
 	lent   int // sessions that workers have
 	loopScratch
+}
+
+// workers run what may block.
+type workers struct {
+	blocked  func(func()) // reads of the broker
+	commands func(func()) // what clients ask for, which may take longer
 }
 
 // loopScratch is memory that is used again each turn.
@@ -58,7 +65,7 @@ type socket interface {
 
 // newLoop returns a loop that nobody runs as yet.
 func newLoop(h *Handler, p poller, blocked func(func())) *loop {
-	l := &loop{handler: h, poller: p, blocked: blocked, began: time.Now(), crowds: map[pabal.Channel]*crowd{}}
+	l := &loop{handler: h, poller: p, workers: workers{blocked, blocked}, began: time.Now(), crowds: map[pabal.Channel]*crowd{}}
 	l.mixed = &crowd{}
 	l.in = make([]byte, readBytes)
 	return l
@@ -115,7 +122,7 @@ func (l *loop) turn() {
 	l.mu.Unlock()
 	l.now = time.Since(l.began)
 	for _, f := range calls {
-		f()
+		l.guardAll(nil, f)
 	}
 	for _, t := range woken {
 		if c := l.crowds[t.Channel()]; c != nil {
@@ -126,7 +133,7 @@ func (l *loop) turn() {
 		c := l.queue[0]
 		l.queue = l.queue[1:]
 		c.queued = false
-		left -= max(1, l.slice(c, left))
+		l.guardAll(c, func() { left -= max(1, l.slice(c, left)) })
 		if c.busy() {
 			l.enqueue(c)
 		}
@@ -191,6 +198,24 @@ func (l *loop) guard(c *loopConn, f func()) {
 		if r := recover(); r != nil {
 			l.handler.Log.Error("a connection panicked", "client", c.client, "panic", r, "stack", string(debug.Stack()))
 			l.drop(c)
+		}
+	}()
+	f()
+}
+
+// guardAll runs f for all of a crowd. If it panics, they are closed, and no
+// others.
+func (l *loop) guardAll(of *crowd, f func()) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		l.handler.Log.Error("a loop panicked", "panic", r, "stack", string(debug.Stack()))
+		for _, s := range slices.Clone(l.seats.taken) {
+			if s.conn != nil && s.conn.home == of {
+				l.drop(s.conn)
+			}
 		}
 	}()
 	f()

@@ -70,19 +70,22 @@ func (l *loop) pend(c *loopConn) {
 func (l *loop) slice(c *crowd, writes int) (made int) {
 	for _, co := range slices.Clone(c.cohorts) {
 		if co.busy() {
-			made += l.fan(co, writes)
+			made += l.fan(co, max(1, writes-made))
 		}
 	}
 	n := min(len(c.pending), max(1, writes-made))
-	for _, conn := range c.pending[:n] {
+	turn := slices.Clone(c.pending[:n]) // what they do changes the list
+	if c.pending = c.pending[n:]; len(c.pending) == 0 {
+		c.pending = nil
+	}
+	for _, conn := range turn {
 		conn.pending = false
+	}
+	for _, conn := range turn {
 		if conn.phase == phaseLinger || conn.readable && conn.ws != nil {
 			l.guard(conn, func() { l.read(conn) })
 		}
 		l.guard(conn, func() { l.step(conn) })
-	}
-	if c.pending = c.pending[n:]; len(c.pending) == 0 {
-		c.pending = nil
 	}
 	return made + n
 }
@@ -160,12 +163,9 @@ func (l *loop) fall(co *cohort, c *loopConn, n int) {
 	b := co.burst
 	taken, rest := b.split(n, co.framing)
 	ends := b.ends && taken == len(b.batch.Items)
-	at := co.from
-	if taken > 0 {
-		at = positionAfter(&b.batch.Items[taken-1])
-	}
+	last := &b.batch.Items[taken-1]
 	c.session.Gave(&b.batch, taken, -1)
-	l.partAt(c, at, false)
+	l.partAt(c, positionAfter(last), last.Notice != nil && last.Notice.Kind == pabal.NoticeClosed)
 	c.rest = rest
 	if ends {
 		l.finishWrites(c)
@@ -205,13 +205,17 @@ func (l *loop) settle(co *cohort) {
 func (l *loop) catchUpAll(co *cohort) {
 	c := co.leader
 	l.lend(c, func(s *pabal.Session) error { return s.CatchUp(context.Background()) }, func(err error) {
-		if co.woken = true; err == nil {
+		switch {
+		case co.leader != c: // c is by itself meanwhile, and what went wrong is its own
+			l.caughtUp(c, err)
+		case err == nil:
+			co.woken = true
 			l.enqueue(co.crowd)
-			return
-		}
-		l.handler.Log.Warn("readers closed", "channel", co.crowd.channel, "readers", len(co.members), "reason", err)
-		for len(co.members) > 0 {
-			l.end(co.members[len(co.members)-1], whyUnavailable)
+		default:
+			l.handler.Log.Warn("readers closed", "channel", co.crowd.channel, "readers", len(co.members), "reason", err)
+			for _, member := range slices.Clone(co.members) {
+				l.end(member, whyUnavailable)
+			}
 		}
 	})
 }
@@ -256,7 +260,7 @@ func (l *loop) joined(c *loopConn, co *cohort, at int) {
 
 // sociable reports whether c can be given what others are.
 func (c *loopConn) sociable() bool {
-	return c.phase == phaseOpen && !c.stuck && !c.lent && len(c.rest) == 0 && c.cohort == nil &&
+	return c.phase == phaseOpen && c.parked == nil && !c.stuck && !c.lent && len(c.rest) == 0 && c.cohort == nil &&
 		c.home.channel != "" && c.session.Plain() && (c.ws == nil || !c.ws.owes())
 }
 

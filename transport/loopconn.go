@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -17,17 +18,23 @@ type loopConn struct {
 	session *pabal.Session
 	framing framing // nil in a cohort, which has it
 	ws      *loopWS // nil: a response of HTTP
+	parked  *parked // a long poll that waits; then there is no framing
 	home    *crowd
 	cohort  *cohort // nil: it is stepped by itself
 	at      int     // its place in the cohort
 	rest    []byte  // to be written first; never written to, as it may be shared
-	wrote   time.Duration
-	until   time.Duration // when it ends for its age; once it ends, when it is given up
 	written int64
-	token   uint64
-	spoke   spoke
-	client  string // if it is not the socket's peer
+	loopClock
+	token  uint64
+	spoke  spoke
+	client string // if it is not the socket's peer
 	loopState
+}
+
+// loopClock is what of a connection's time counts, since its loop began.
+type loopClock struct {
+	wrote time.Duration // when it took something last
+	until time.Duration // when it ends for its age; once it ends, when it is given up
 }
 
 // loopState is what a connection is in the middle of.
@@ -38,6 +45,7 @@ type loopState struct {
 	gone     bool // the peer sends no more
 	pending  bool // it is in its crowd's list
 	lent     bool // a worker has the session
+	latest   bool // the session is given only the latest of each key
 	leaving  why  // how it is to end when the worker gives the session back
 }
 
@@ -61,6 +69,7 @@ const (
 	whyDraining
 	whyUnavailable
 	whyClient // of a WebSocket: its client wants it
+	whyAnswer // of a long poll: it is to be answered
 )
 
 // adopt takes c in: its first bytes are in rest, its session stands where it
@@ -137,7 +146,11 @@ func (l *loop) flush(c *loopConn) bool {
 	if c.rest = c.rest[n:]; len(c.rest) > 0 {
 		return true
 	}
-	c.rest, c.stuck = nil, false
+	c.rest = nil
+	if c.stuck {
+		c.stuck = false
+		l.watch(c)
+	}
 	switch c.phase {
 	case phaseOpen, phaseOwing:
 		l.pend(c)
@@ -150,6 +163,14 @@ func (l *loop) flush(c *loopConn) bool {
 // step gives c, which is by itself, what there is for it, up to a bound.
 func (l *loop) step(c *loopConn) {
 	if c.phase >= phaseEnding || c.stuck || c.lent || c.cohort != nil {
+		return
+	}
+	if c.parked != nil {
+		l.stepParked(c)
+		return
+	}
+	if c.ws == nil && (l.now >= c.until || c.written >= l.handler.RotateBytes) {
+		l.end(c, whyRotated)
 		return
 	}
 	if time.Until(c.session.Due()) > 0 {
@@ -175,6 +196,13 @@ func (l *loop) step(c *loopConn) {
 // stall has c, that took n bytes of the burst, keep the rest of the item that
 // it took a part of, and stand after that.
 func (l *loop) stall(c *loopConn, n int) {
+	if c.latest { // what it was told to have skipped is not to be counted again
+		c.rest = bytes.Clone(l.out.bytes[n:])
+		if l.out.ends {
+			l.finishWrites(c)
+		}
+		return
+	}
 	taken, rest := l.out.split(n, c.framing)
 	c.rest = rest
 	if l.out.ends && taken == len(l.out.batch.Items) {
@@ -190,10 +218,6 @@ func (l *loop) stall(c *loopConn, n int) {
 // stepped does what follows from a step that c has taken all of.
 func (l *loop) stepped(c *loopConn, state pabal.State) {
 	if c.ws != nil && l.heard(c) {
-		return
-	}
-	if c.ws == nil && c.written >= l.handler.RotateBytes {
-		l.end(c, whyRotated)
 		return
 	}
 	switch state {
@@ -220,12 +244,14 @@ func (l *loop) done(c *loopConn) {
 
 // catchUp has a worker read what c's session needs.
 func (l *loop) catchUp(c *loopConn) {
-	l.lend(c, func(s *pabal.Session) error { return s.CatchUp(context.Background()) }, func(err error) {
-		if err != nil {
-			l.handler.Log.Warn("reader closed", "client", c.name(), "channels", c.channels(), "reason", err)
-			l.end(c, whyUnavailable)
-		}
-	})
+	l.lend(c, func(s *pabal.Session) error { return s.CatchUp(context.Background()) }, func(err error) { l.caughtUp(c, err) })
+}
+
+func (l *loop) caughtUp(c *loopConn, err error) {
+	if err != nil && c.phase < phaseEnding {
+		l.handler.Log.Warn("reader closed", "client", c.name(), "channels", c.channels(), "reason", err)
+		l.end(c, whyUnavailable)
+	}
 }
 
 // lend has a worker do f with c's session, and then back here what follows
@@ -251,6 +277,8 @@ func (l *loop) lend(c *loopConn, f func(*pabal.Session) error, then func(error))
 					l.withSession(c, job)
 				case c.leaving == whyClient:
 					l.endedBy(c)
+				case c.leaving == whyAnswer:
+					l.unpark(c)
 				case c.leaving != whyNot:
 					l.end(c, c.leaving)
 				}
@@ -267,6 +295,10 @@ func (l *loop) end(c *loopConn, why why) {
 	}
 	if c.lent {
 		c.leaving = why
+		return
+	}
+	if c.parked != nil {
+		l.unpark(c)
 		return
 	}
 	l.part(c)
@@ -365,19 +397,22 @@ const readsAtOnce = 8
 // What need not be to the moment is gathered, so that a loop sleeps longer.
 func (l *loop) watch(c *loopConn) {
 	h := l.handler
-	due, slack := c.beat()+h.Heartbeat, h.Heartbeat/16
+	due := c.beat() + h.Heartbeat
+	if slack := h.Heartbeat / 16; slack > wheelTick {
+		due = (due + slack - 1) / slack * slack
+	}
 	switch {
+	case c.parked != nil:
+		due = c.until
 	case c.stuck:
 		due = c.wrote + h.WriteTimeout
 	case c.phase == phaseLinger || c.phase == phaseOwing:
 		due = c.until
+	case c.lent: // what is due is looked at when it comes back
 	case c.ws == nil:
 		due = min(due, c.until)
-	case !c.ws.busy:
+	case !c.paused():
 		due = min(due, c.ws.came+l.silence())
-	}
-	if slack > wheelTick {
-		due = (due + slack - 1) / slack * slack
 	}
 	if c.phase < phaseEnding && !c.lent && !c.stuck {
 		if rest := time.Until(c.session.Due()); rest > 0 {
@@ -414,18 +449,23 @@ func (l *loop) lookAt(c *loopConn) {
 	h := l.handler
 	switch {
 	case c.phase == phaseDropped:
+	case c.parked != nil:
+		if l.now >= c.until {
+			l.unpark(c)
+		}
 	case c.phase == phaseLinger:
 		if l.now >= c.until {
 			l.drop(c)
 		}
 	case c.stuck:
-		if l.now >= c.wrote+h.WriteTimeout {
+		// The poller says that there is room once there is a good deal of it.
+		if wrote := c.wrote; l.now >= wrote+h.WriteTimeout && l.flush(c) && c.stuck && c.wrote == wrote {
 			h.Log.Info("reader closed", "channels", c.channels(), "client", c.name(), "reason", errSlow)
 			l.drop(c)
 		}
 	case c.phase == phaseOwing && l.now >= c.until: // it does not come to hear all
 		l.closeWS(c)
-	case c.ws != nil && !c.ws.busy && l.now >= c.ws.came+l.silence():
+	case c.ws != nil && !c.lent && !c.paused() && l.now >= c.ws.came+l.silence():
 		l.drop(c)
 	case c.ws == nil && c.phase == phaseOpen && l.now >= c.until:
 		l.end(c, whyRotated)
@@ -459,6 +499,9 @@ func (c *loopConn) channels() []pabal.Channel {
 	}
 	if c.ws != nil {
 		return c.ws.known
+	}
+	if c.parked != nil {
+		return c.parked.channels
 	}
 	return c.framing.(*httpFraming).resp.channels
 }

@@ -1,7 +1,9 @@
 package transport
 
 import (
-	"context"
+	"bytes"
+	"errors"
+	"fmt"
 	"hash/maphash"
 	"math"
 	mathrand "math/rand/v2"
@@ -17,24 +19,13 @@ import (
 	"github.com/pabal/pabal/internal/websocket"
 )
 
-type connKey struct{}
-
-// ConnContext is for [http.Server.ConnContext]. It lets a [Handler] serve the
-// plain HTTP/1.1 connections of that server from loops, on Linux, where they
-// need no goroutine and little memory each. Without it, and for all other
-// connections, each has a goroutine.
-func ConnContext(ctx context.Context, c net.Conn) context.Context {
-	if tcp, ok := c.(*net.TCPConn); ok {
-		return context.WithValue(ctx, connKey{}, tcp)
-	}
-	return ctx
-}
-
 // loops are those of a handler, one for each core. One runs as long as it has
 // connections.
 type loops struct {
-	handler *Handler
-	workers pool
+	handler  *Handler
+	reads    pool // what sessions need of the broker
+	commands pool // what clients of WebSockets ask for
+	system
 
 	mu       sync.Mutex
 	running  []*loop // nil where none runs
@@ -42,7 +33,14 @@ type loops struct {
 	seed     maphash.Seed
 }
 
-// maxWorkers is how many of what clients of loops ask for is done at once.
+// A system is what loops wait in, and what they write to: the kernel's, but in
+// tests.
+type system struct {
+	newPoller func() (poller, error)
+	take      func(c net.Conn, sendBuffer int) (socket, error)
+}
+
+// maxWorkers is how many of each are done at once.
 const maxWorkers = 64
 
 // crowdAtHome is up to how many readers of a channel are served by one loop,
@@ -52,11 +50,14 @@ const crowdAtHome = 256
 // loopFor returns a loop for the connection of r, which is kept running until
 // it is given the connection, or released; nil if r needs a goroutine.
 func (h *Handler) loopFor(w http.ResponseWriter, r *http.Request, q *request) *loop {
-	_, plain := r.Context().Value(connKey{}).(*net.TCPConn)
-	if h.Goroutines || !plain || r.TLS != nil || r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.ContentLength != 0 || !hijacks(w) {
+	if !h.loopable(w, r) {
 		return nil
 	}
 	return h.loops.reserve(q.channels)
+}
+
+func (h *Handler) loopable(w http.ResponseWriter, r *http.Request) bool {
+	return !h.Goroutines && connOf(r.Context()) != nil && r.TLS == nil && r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.ContentLength == 0 && hijacks(w)
 }
 
 // hijacks reports whether w can be hijacked.
@@ -84,19 +85,23 @@ func (ls *loops) reserve(channels []pabal.Channel) *loop {
 	if ls.running == nil {
 		n := runtime.GOMAXPROCS(0)
 		ls.running, ls.reserved, ls.seed = make([]*loop, n), make([]int, n), maphash.MakeSeed()
-		ls.workers.most = maxWorkers
+		ls.reads.most, ls.commands.most = maxWorkers, maxWorkers
+		if ls.newPoller == nil {
+			ls.system = system{newPoller, take}
+		}
 	}
 	at := int(maphash.String(ls.seed, home) % uint64(len(ls.running)))
 	if home == "" || readers > crowdAtHome {
 		at = mathrand.IntN(len(ls.running))
 	}
 	if ls.running[at] == nil {
-		p, err := newPoller()
+		p, err := ls.newPoller()
 		if err != nil {
 			ls.handler.Log.Warn("no loop can be had; a connection has a goroutine of its own", "error", err)
 			return nil
 		}
-		l := newLoop(ls.handler, p, ls.workers.run)
+		l := newLoop(ls.handler, p, ls.reads.run)
+		l.commands = ls.commands.run
 		l.number = at
 		ls.running[at] = l
 		go ls.run(l)
@@ -161,31 +166,42 @@ func (ls *loops) drain() { ls.each(func(l *loop, c *loopConn) { l.end(c, whyDrai
 // cut ends all connections.
 func (ls *loops) cut() { ls.each((*loop).drop) }
 
-// hand gives the connection of w to l, for which it was reserved.
-func (h *Handler) hand(w http.ResponseWriter, l *loop, c *loopConn, channels []pabal.Channel) {
-	conn, rw, err := http.NewResponseController(w).Hijack()
+// hand gives the connection of w to l, for which it was reserved. After an
+// error c's session is closed; where the connection is gone too, that is
+// errTaken.
+func (h *Handler) hand(w http.ResponseWriter, l *loop, c *loopConn, channels []pabal.Channel) error {
+	hijacked, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		c.session.Close()
+		return fmt.Errorf("taking over a connection: %w", err)
+	}
+	early, _ := rw.Peek(rw.Reader.Buffered())
+	inner := hijacked
+	if ours, ok := hijacked.(*conn); ok {
+		early = append(bytes.Clone(early), ours.head...)
+		inner = ours.Conn
+	}
+	if c.sock, err = h.loops.take(inner, h.SendBuffer); err != nil {
 		h.Log.Error("a connection cannot be taken over", "error", err)
-		return
+		hijacked.Close()
+		c.session.Close()
+		return errTaken
 	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		h.Log.Error("a connection is not what it was said to be; leave ConnContext out where connections are wrapped")
-		conn.Close()
-		return
-	}
-	if c.ws != nil && rw.Reader.Buffered() > 0 {
-		early, _ := rw.Peek(rw.Reader.Buffered())
-		c.ws.in = append([]byte(nil), early...)
-	}
-	if c.sock, err = take(tcp, h.SendBuffer); err != nil {
-		h.Log.Error("a connection cannot be taken over", "error", err)
-		conn.Close()
-		return
+	switch {
+	case len(early) == 0:
+	case c.ws != nil:
+		c.ws.in = bytes.Clone(early)
+	case c.parked != nil:
+		c.parked.head = append(c.parked.head, early...)
 	}
 	h.open.add(1)
 	l.post(func() { l.adopt(c, channels) })
+	return nil
 }
+
+// errTaken says that a connection was lost when it was taken over: there is
+// nobody left to tell.
+var errTaken = errors.New("the connection is lost")
 
 // streamOnLoop is stream, without a goroutine that stays.
 func (h *Handler) streamOnLoop(w http.ResponseWriter, r *http.Request, q *request, l *loop) error {
@@ -200,14 +216,10 @@ func (h *Handler) streamOnLoop(w http.ResponseWriter, r *http.Request, q *reques
 		return err
 	}
 	s.Rewind(&begun.first, 0)
-	c := &loopConn{session: s, framing: newHTTPFraming(begun.enc, begun.resp), until: h.lifetime()}
+	c := &loopConn{session: s, framing: newHTTPFraming(begun.enc, begun.resp), loopState: loopState{latest: q.options.Latest}, loopClock: loopClock{until: h.lifetime()}}
 	c.rest = appendChunk(appendHead(nil, w.Header(), time.Now()), begun.enc.open(nil, begun.resp))
 	c.named(r)
-	h.hand(w, l, c, q.channels)
-	if c.sock == nil {
-		s.Close()
-	}
-	return nil
+	return h.hand(w, l, c, q.channels)
 }
 
 // websocketOnLoop is websocket, without goroutines.
@@ -222,23 +234,18 @@ func (h *Handler) websocketOnLoop(w http.ResponseWriter, r *http.Request, q *req
 	if !framing.raw() { // it may come to read others, while the loop knows it by these
 		ws.reading.channels = slices.Clone(q.channels)
 	}
-	c := &loopConn{session: s, framing: framing, ws: ws, until: math.MaxInt64 / 2}
+	c := &loopConn{session: s, framing: framing, ws: ws, loopState: loopState{latest: q.options.Latest}, loopClock: loopClock{until: math.MaxInt64 / 2}}
 	c.rest = hs.AppendResponse(nil, w.Header())
 	if open := framing.form.open; open != nil {
 		c.rest = open(c.rest, &ws.reading, h.Heartbeat)
 	}
 	c.named(r)
-	h.hand(w, l, c, q.channels)
-	if c.sock == nil {
-		s.Close()
-	}
-	return nil
+	return h.hand(w, l, c, q.channels)
 }
 
 // named remembers who c's client is, where its socket does not say.
 func (c *loopConn) named(r *http.Request) {
-	tcp := r.Context().Value(connKey{}).(*net.TCPConn)
-	if peer := tcp.RemoteAddr().String(); peer != r.RemoteAddr {
+	if peer := connOf(r.Context()).RemoteAddr().String(); peer != r.RemoteAddr {
 		c.client = r.RemoteAddr
 	}
 }
@@ -264,8 +271,12 @@ func (p epollPoller) Add(s socket, token uint64) error {
 }
 
 // take takes over c's descriptor.
-func take(c *net.TCPConn, sendBuffer int) (socket, error) {
-	s, err := epoll.Take(c, sendBuffer)
+func take(c net.Conn, sendBuffer int) (socket, error) {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil, errors.New("it is not what it was said to be; leave ConnContext out where connections are wrapped")
+	}
+	s, err := epoll.Take(tcp, sendBuffer)
 	if err != nil {
 		return nil, err
 	}

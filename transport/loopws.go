@@ -92,8 +92,9 @@ func (l *loop) parse(c *loopConn, in []byte) {
 		p = &websocket.Parser{MaxMessage: l.handler.longest(f.form), Deflate: f.compress != 0}
 	}
 	var job wsJob
+	var pongs []byte
 	size := 0
-	for len(in) > 0 && ws.end == nil && len(job.events) < jobMessages && size < jobBytes {
+	for len(in) > 0 && ws.end == nil && c.phase != phaseDropped && len(job.events) < jobMessages && size < jobBytes {
 		ev, rest, err := p.Next(in)
 		in = rest
 		if err != nil {
@@ -102,7 +103,7 @@ func (l *loop) parse(c *loopConn, in []byte) {
 		}
 		switch ev.Op {
 		case websocket.OpPing:
-			l.push(c, websocket.AppendFrame(nil, websocket.OpPong, ev.Payload))
+			pongs = websocket.AppendFrame(pongs, websocket.OpPong, ev.Payload)
 		case websocket.OpClose:
 			ws.end = &wsEnd{code: ev.Code}
 		case websocket.OpText, websocket.OpBinary:
@@ -110,14 +111,18 @@ func (l *loop) parse(c *loopConn, in []byte) {
 			size += len(ev.Payload)
 		}
 	}
-	if c.phase == phaseDropped {
+	if l.push(c, pongs); c.phase == phaseDropped {
 		return
 	}
 	if ws.in = nil; len(in) > 0 && ws.end == nil {
 		ws.in = slices.Clone(in)
 	}
-	if !l.hold(c, p) {
-		return
+	if ws.parser = p; p.Idle() {
+		ws.parser = nil
+	}
+	if !l.hold(c, size) {
+		l.handler.logUnfinished(c.name())
+		ws.end = &endUnfinished
 	}
 	switch {
 	case len(job.events) > 0:
@@ -127,21 +132,19 @@ func (l *loop) parse(c *loopConn, in []byte) {
 	}
 }
 
-// hold keeps p if it holds a part of a message, as far as the node has room
-// for such. It reports false if c ends for want of that.
-func (l *loop) hold(c *loopConn, p *websocket.Parser) bool {
+// hold counts what is held of c's messages, of which so many bytes are with a
+// worker. It reports false if the node has no room for more.
+func (l *loop) hold(c *loopConn, working int) bool {
 	ws := c.ws
-	if !l.handler.unfinished.take(int64(p.Buffered()-ws.held), l.handler.BodyBytes) {
-		l.handler.logUnfinished(c.name())
-		ws.end = &endUnfinished
-		l.endedBy(c)
-		return false
+	held := working + len(ws.in)
+	if ws.parser != nil {
+		held += ws.parser.Buffered()
 	}
-	ws.held = p.Buffered()
-	if ws.parser = p; p.Idle() {
-		ws.parser = nil
+	ok := l.handler.unfinished.take(int64(held-ws.held), l.handler.BodyBytes)
+	if ok {
+		ws.held = held
 	}
-	return true
+	return ok
 }
 
 // endUnfinished is the end of a client whose message the node has no room for.
@@ -170,13 +173,13 @@ func (l *loop) do(c *loopConn, job *wsJob) {
 	l.lent++ // the loop lives until the worker comes back
 	raw := c.wording().(wsFraming).raw()
 	channel := c.ws.known
-	l.blocked(func() {
+	l.commands(func() {
 		err := safely(func() error {
 			w := commander{hub: l.handler.Hub, grant: c.ws.grant, reading: func(context.Context, func(context.Context, *wsReading) []byte) error { return errNeedsSession }}
 			if raw {
 				job.publish(&w, channel[0])
 			} else {
-				job.command(&w)
+				job.command(&w, len(job.events))
 			}
 			return nil
 		})
@@ -201,9 +204,11 @@ func (j *wsJob) publish(w *commander, ch pabal.Channel) {
 	}
 }
 
-// command does commands up to the first that needs the session, or all.
-func (j *wsJob) command(w *commander) {
-	for _, ev := range j.events[j.messages:] {
+// command does at most so many commands, up to the first that needs a session
+// which is not here.
+func (j *wsJob) command(w *commander, most int) {
+	rest := j.events[j.messages:]
+	for _, ev := range rest[:min(most, len(rest))] {
 		frame, err := w.command(context.Background(), ev)
 		if err != nil {
 			j.needs = errors.Is(err, errNeedsSession)
@@ -223,12 +228,22 @@ func (l *loop) did(c *loopConn, job *wsJob, err error) {
 	if err != nil {
 		panic(err)
 	}
-	if job.needs && c.phase == phaseOpen {
+	if c.phase < phaseEnding {
+		l.push(c, job.frames) // before anything that is read from where they say
+		job.frames = nil
+	}
+	switch {
+	case c.phase != phaseOpen:
+	case job.needs:
 		l.withSession(c, job)
 		return
+	case job.refused == nil && job.messages < len(job.events):
+		l.do(c, job)
+		return
 	}
-	ws.busy, ws.came = false, l.now
-	l.push(c, job.frames)
+	if ws.busy, ws.came = false, l.now; c.phase >= phaseEnding {
+		return
+	}
 	if job.last != (pabal.Position{}) {
 		if ws.echo == nil {
 			ws.echo = new(wsEcho)
@@ -246,6 +261,7 @@ func (l *loop) did(c *loopConn, job *wsJob, err error) {
 	if c.phase != phaseOpen {
 		return
 	}
+	l.hold(c, 0)
 	l.partIf(c, ws.owes())
 	l.pend(c)
 	l.goOn(c)
@@ -253,6 +269,7 @@ func (l *loop) did(c *loopConn, job *wsJob, err error) {
 
 // goOn reads c on, where it is not paused.
 func (l *loop) goOn(c *loopConn) {
+	c.ws.came = l.now // it was not read meanwhile
 	switch ws := c.ws; {
 	case ws.busy || ws.owes() || c.phase != phaseOpen:
 	case len(ws.in) > 0 && ws.end == nil:
@@ -290,7 +307,7 @@ func (l *loop) withSession(c *loopConn, job *wsJob) {
 			job.frames = append(job.frames, f(ctx, &c.ws.reading)...)
 			return nil
 		}
-		job.command(&w)
+		job.command(&w, 1)
 		return nil
 	}, func(err error) {
 		l.unregister(c)
@@ -337,7 +354,9 @@ func (l *loop) endedBy(c *loopConn) {
 	c.phase = phaseOwing
 	c.until = l.now + l.handler.WriteTimeout + max(0, time.Until(c.session.Due()))
 	l.watch(c)
-	l.pend(c)
+	if !l.heard(c) {
+		l.pend(c)
+	}
 }
 
 // closeWS sends the close frame that c's end asks for.

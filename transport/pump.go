@@ -50,20 +50,19 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 type beginning struct {
 	enc   *encoding
 	resp  *response
-	first pabal.Batch
+	first pabal.Batch // what s was stepped to, if it was
 }
 
-// begin takes s's first step and sets the header of the response. It returns
-// nil if the response is over: an EventSource that has read all its channels,
-// which are closed, is told to stop.
+// begin sets the header of the response. It returns nil if the response is
+// over: an EventSource that comes again and has read all its channels, which
+// are closed, is told to stop.
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request, q *request, s *pabal.Session) (*beginning, error) {
 	resp, err := h.response(r, q, s)
 	if err != nil {
 		return nil, err
 	}
 	begun := &beginning{enc: encodings[q.technique], resp: resp}
-	state := s.Step(&begun.first, 256)
-	if q.technique == sse && q.cursor != "" && state == pabal.Done && onlyClosed(&begun.first) {
+	if q.technique == sse && q.cursor != "" && s.Step(&begun.first, 256) == pabal.Done && onlyClosed(&begun.first) {
 		w.Header().Set("Pabal-Cursor", q.cursor)
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent) // ends an EventSource for good

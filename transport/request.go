@@ -28,6 +28,7 @@ type request struct {
 	preferred bool          // wait came by Prefer
 	callback  string        // of jsonp and iframe
 	pad       int           // bytes before the first entry
+	parked    *parked       // of a long poll that has waited on a loop; it is asked anew
 	entries   bool          // ?format=entry: the JSON form also where the bare data would do
 }
 

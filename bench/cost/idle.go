@@ -22,6 +22,11 @@ func (b *bench) idle(ctx context.Context, t *technique) (got sample, err error) 
 					return err
 				}
 				c = append(c, r)
+				if t.kind == parked && len(c)%b.Few == 0 { // as readers come: not all at once
+					if err := pause(ctx, parkTime); err != nil {
+						return err
+					}
+				}
 			}
 			if t.kind != polled {
 				if err := s.awaitReaders(ctx, len(c)); err != nil {
@@ -43,6 +48,10 @@ func (b *bench) idle(ctx context.Context, t *technique) (got sample, err error) 
 	})
 	return got, err
 }
+
+// parkTime is after how long a poll that waits has surely been given to a loop,
+// by the server's default.
+const parkTime = 1500 * time.Millisecond
 
 // memory is what a server takes, in bytes.
 type memory struct{ rss, heap, stack, goroutines float64 }

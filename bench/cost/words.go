@@ -47,7 +47,7 @@ func sections(s sizes) (publish, deliver, each, idle *section) {
 	idle = &section{
 		title: "An idle connection", first: "technique", base: sse.name,
 		about: fmt.Sprintf("The slope between %d and %s readers of one channel without a message, in a process of its own each time, after two garbage collections; "+
-			"RSS therefore holds the room that Go leaves to garbage (GOGC=100), heap and stacks are what is in use. Long polls and jsonp wait; a poll is an idle keep-alive connection. "+
+			"RSS therefore holds the room that Go leaves to garbage (GOGC=100), heap and stacks are what is in use. Long polls and jsonp come 200 at a time, and have waited for more than the second after which a loop keeps them (park-after); a poll is an idle keep-alive connection. "+
 			"What the kernel keeps for a socket is not in it.", s.Few, thousands(s.Many)),
 		columns: []column{
 			{key: "rss", head: "RSS, KiB", digits: 1, scale: 1024},

@@ -47,6 +47,7 @@ func (p *Poller) Close() {
 // Add has p tell of s, once for each time that it becomes ready. The token may
 // be anything but the greatest number.
 func (p *Poller) Add(s *Socket, token uint64) error {
+	s.poller = p.fd
 	return p.register(s.fd, token, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET)
 }
 

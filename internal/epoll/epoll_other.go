@@ -31,3 +31,4 @@ func (s *Socket) Write([]byte) (int, error)                    { return 0, error
 func (s *Socket) CloseWrite()                                  {}
 func (s *Socket) Close()                                       {}
 func (s *Socket) Peer() string                                 { return "" }
+func (s *Socket) Release() (net.Conn, error)                   { return nil, errors.ErrUnsupported }

@@ -6,12 +6,16 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
 
 // A Socket is one connection.
-type Socket struct{ fd int }
+type Socket struct {
+	fd     int
+	poller int // that it was added to; 0: none
+}
 
 // Take takes c's descriptor over, so that nothing of c is left: it is closed,
 // the connection is not. The kernel may keep about sendBuffer bytes that the
@@ -27,7 +31,7 @@ func Take(c *net.TCPConn, sendBuffer int) (*Socket, error) {
 	if err = errors.Join(err, dupErr); err != nil {
 		return nil, fmt.Errorf("taking over a connection: %w", err)
 	}
-	s := &Socket{fd}
+	s := &Socket{fd: fd}
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("SO_SNDBUF: %w", err)
@@ -59,6 +63,18 @@ func (s *Socket) do(call uintptr, b []byte, none error) (int, error) {
 			return n, nil
 		}
 	}
+}
+
+// Release gives the connection to Go again. Nothing of s is left.
+func (s *Socket) Release() (net.Conn, error) {
+	if s.poller != 0 {
+		if err := unix.EpollCtl(s.poller, unix.EPOLL_CTL_DEL, s.fd, nil); err != nil {
+			return nil, fmt.Errorf("epoll_ctl: %w", err)
+		}
+	}
+	file := os.NewFile(uintptr(s.fd), "") // which closes s.fd
+	defer file.Close()
+	return net.FileConn(file)
 }
 
 // CloseWrite tells the peer that nothing follows.
