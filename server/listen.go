@@ -19,7 +19,7 @@ const (
 
 // listen opens each of addresses. It opens all of them or none.
 func listen(ctx context.Context, addresses []string) (listeners []net.Listener, err error) {
-	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
+	lc := keepAlive(net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3})
 	for _, address := range addresses {
 		l, err := lc.Listen(ctx, network(address), address)
 		if err != nil {

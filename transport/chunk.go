@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -39,13 +40,42 @@ func appendChunk(dst, data []byte) []byte {
 const lastChunk = "0\r\n\r\n"
 
 // appendHead appends the head of a response of chunks, after which the
-// connection ends, with the fields that are in header.
-func appendHead(dst []byte, header http.Header, now time.Time) []byte {
-	var fields bytes.Buffer
-	_ = header.WriteSubset(&fields, ofHead) // to memory
+// connection ends, with fields beside its own.
+func appendHead(dst, fields []byte, now time.Time) []byte {
 	dst = append(dst, "HTTP/1.1 200 OK\r\nDate: "...)
 	dst = append(now.UTC().AppendFormat(dst, http.TimeFormat), "\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"...)
-	return append(append(dst, fields.Bytes()...), "\r\n"...)
+	return append(append(dst, fields...), "\r\n"...)
+}
+
+// fieldsOf returns the fields of header, but for those of appendHead.
+func fieldsOf(header http.Header) []byte {
+	var fields bytes.Buffer
+	_ = header.WriteSubset(&fields, ofHead) // to memory
+	return fields.Bytes()
+}
+
+// fields returns the fields of the response's header, in which others may have
+// set some before. Most often nobody has, and they are the same for all.
+func (b *beginning) fields(header http.Header) []byte {
+	kind := headKind{b.enc, b.resp.image, b.named}
+	same := len(header) == 0 && b.enc != &iframeEncoding
+	if known, ok := heads.Load(kind); same && ok {
+		return known.([]byte)
+	}
+	b.header(header)
+	fields := fieldsOf(header)
+	if same {
+		heads.Store(kind, fields)
+	}
+	return fields
+}
+
+// heads are the fields of each [headKind].
+var heads sync.Map
+
+type headKind struct {
+	enc          *encoding
+	image, named bool
 }
 
 // ofHead are the fields that appendHead gives.

@@ -13,8 +13,10 @@ import (
 // new response is opened at the reader's cursor, then both deliver for a
 // while, and what comes twice is dropped by the equality of cursors. Raw
 // WebSocket, whose entries have none, only takes over.
-func TestHops(t *testing.T) {
-	b := newBook(newNode(t, &setup{}).listen(t))
+func TestHops(t *testing.T) { pumps(t, &setup{}, hops) }
+
+func hops(t *testing.T, by *setup) {
+	b := newBook(newNode(t, by).listen(t))
 	for _, from := range resumable() {
 		for _, to := range readers.All {
 			t.Run(from.Name+" to "+to.Name, func(t *testing.T) {

@@ -93,8 +93,10 @@ func TestSlowStreamOverHTTP2(t *testing.T) {
 }
 
 // Newcomers while the server drains are refused, all that came before end.
-func TestDrainAmongNewcomers(t *testing.T) {
-	n := newNode(t, &setup{})
+func TestDrainAmongNewcomers(t *testing.T) { pumps(t, &setup{}, drainAmongNewcomers) }
+
+func drainAmongNewcomers(t *testing.T, by *setup) {
+	n := newNode(t, by)
 	server := n.listen(t)
 	var all sync.WaitGroup
 	begun := make(chan struct{}, 8)

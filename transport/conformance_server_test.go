@@ -16,7 +16,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +44,28 @@ type setup struct {
 	limits pabal.Limits
 	reads  transport.Handler
 	lossy  bool // the broker is not said to be lossless
+}
+
+// again returns s for a node of its own.
+func (s *setup) again(goroutines bool) *setup {
+	fresh := &setup{memory: s.memory, limits: s.limits, lossy: s.lossy}
+	from, to := reflect.ValueOf(&s.reads).Elem(), reflect.ValueOf(&fresh.reads).Elem()
+	for i := range from.NumField() {
+		if from.Type().Field(i).IsExported() {
+			to.Field(i).Set(from.Field(i))
+		}
+	}
+	fresh.reads.Goroutines = goroutines
+	return fresh
+}
+
+// pumps runs f with s for each way to serve a connection of HTTP/1.1: by a
+// loop, and by a goroutine of its own.
+func pumps(t *testing.T, s *setup, f func(t *testing.T, s *setup)) {
+	t.Helper()
+	for _, goroutines := range []bool{false, true} {
+		t.Run(map[bool]string{false: "loop", true: "goroutine"}[goroutines], func(t *testing.T) { f(t, s.again(goroutines)) })
+	}
 }
 
 // lossy is a broker that does not say of itself that its tails lose nothing.
@@ -137,15 +162,39 @@ func certificate(t testing.TB) tls.Certificate {
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
+
+	mu     sync.Mutex
+	expire chan struct{} // closed while the deadline is over
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
+	p.mu.Lock()
+	expired := p.expire
+	p.mu.Unlock()
 	select {
 	case conn := <-p.conns:
 		return conn, nil
+	case <-expired:
+		return nil, os.ErrDeadlineExceeded
 	case <-p.closed:
 		return nil, net.ErrClosed
 	}
+}
+
+// SetDeadline implements what a [net.TCPListener] has: a time is over, and none
+// is not.
+func (p *pipes) SetDeadline(at time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.expire:
+		p.expire = make(chan struct{})
+	default:
+	}
+	if !at.IsZero() {
+		close(p.expire)
+	}
+	return nil
 }
 
 func (p *pipes) Close() error {
@@ -156,7 +205,7 @@ func (p *pipes) Close() error {
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
 
 func (p *pipes) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
+	client, server := transport.NewPipe()
 	select {
 	case p.conns <- server:
 		return client, nil
@@ -179,12 +228,13 @@ type world struct {
 // newWorld serves a node on pipes until the test ends. It is for a bubble.
 func newWorld(t *testing.T, s *setup) *world {
 	t.Helper()
-	w := &world{node: newNode(t, s), T: t, pipes: &pipes{make(chan net.Conn), make(chan struct{})}}
-	server := &http.Server{Handler: w.node, ErrorLog: slog.NewLogLogger(w.reads.Log.Handler(), slog.LevelDebug)}
+	w := &world{node: newNode(t, s), T: t, pipes: &pipes{conns: make(chan net.Conn), closed: make(chan struct{}), expire: make(chan struct{})}}
+	transport.UsePipes(w.reads)
+	server := &http.Server{Handler: w.node, ConnContext: transport.PipeContext, ErrorLog: slog.NewLogLogger(w.reads.Log.Handler(), slog.LevelDebug)}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = server.Serve(w.pipes)
+		_ = server.Serve(transport.NewListener(w.pipes))
 	}()
 	w.client = &http.Client{Transport: &http.Transport{DialContext: w.pipes.Dial, DisableCompression: true}}
 	t.Cleanup(func() {

@@ -55,19 +55,23 @@ func TestConformance(t *testing.T) {
 		{readers.H2, true, false}, {readers.H2C, false, false}, {readers.H2C, true, true},
 	} {
 		t.Run(fmt.Sprintf("%s/lossless=%v/rotated=%v", c.protocol, c.lossless, c.rotated), func(t *testing.T) {
-			conform(t, c.protocol, c.lossless, c.rotated)
+			s := &setup{lossy: !c.lossless}
+			if c.rotated {
+				s.reads = transport.Handler{RotateAfter: 20 * time.Millisecond, RotateBytes: 3000, Heartbeat: 5 * time.Millisecond, Retry: time.Millisecond}
+			}
+			// A small window has readers fall off it and come back.
+			s.limits = pabal.Limits{WindowEntries: 50, WindowBytes: 20_000, BatchBytes: 1 << 20}
+			if c.protocol == readers.H1 {
+				pumps(t, s, func(t *testing.T, s *setup) { conform(t, s, c.protocol, c.rotated) })
+				return
+			}
+			conform(t, s, c.protocol, c.rotated)
 		})
 	}
 }
 
-func conform(t *testing.T, protocol string, lossless, rotated bool) {
+func conform(t *testing.T, s *setup, protocol string, rotated bool) {
 	seed := newSeed(t)
-	s := &setup{lossy: !lossless}
-	// A small window has readers fall off it and come back.
-	s.limits = pabal.Limits{WindowEntries: 50, WindowBytes: 20_000, BatchBytes: 1 << 20}
-	if rotated {
-		s.reads = transport.Handler{RotateAfter: 20 * time.Millisecond, RotateBytes: 3000, Heartbeat: 5 * time.Millisecond, Retry: time.Millisecond}
-	}
 	b := newBook(newNode(t, s).listen(t))
 	one, several := []string{"sports/kbo/lg-doosan"}, []string{"sports/kbo/lg-doosan", "chat", "b"}
 	st := &stage{channels: several, publishers: 3, each: 150}

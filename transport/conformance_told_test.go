@@ -20,19 +20,18 @@ import (
 // then, read by readers who break off: whatever one of them misses was told to
 // it just there, from where it stood to where it goes on.
 func TestWhatIsMissingIsTold(t *testing.T) {
-	for _, protocol := range []string{readers.H1, readers.H2C} {
-		t.Run(protocol, func(t *testing.T) { missing(t, protocol) })
-	}
-}
-
-func missing(t *testing.T, protocol string) {
-	const channel = "short"
-	seed := newSeed(t)
 	s := &setup{
 		memory: memory.Config{Retention: func(pabal.Channel) memory.Retention { return memory.Retention{Entries: 15} }},
 		limits: pabal.Limits{WindowEntries: 8},
 		reads:  transport.Handler{RotateBytes: 20_000, Retry: time.Millisecond},
 	}
+	pumps(t, s, func(t *testing.T, s *setup) { missing(t, s, readers.H1) })
+	t.Run(readers.H2C, func(t *testing.T) { missing(t, s, readers.H2C) })
+}
+
+func missing(t *testing.T, s *setup, protocol string) {
+	const channel = "short"
+	seed := newSeed(t)
 	b := newBook(newNode(t, s).listen(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

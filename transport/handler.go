@@ -83,6 +83,7 @@ var (
 	errRotated  = errors.New("rotated")
 	errSlow     = errors.New("the reader took nothing for the write timeout")
 	errLeft     = errors.New("the reader left")
+	errSilent   = errors.New("nothing came from the client, no answer to a ping either")
 )
 
 func (h *Handler) init() {

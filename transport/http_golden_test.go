@@ -128,7 +128,7 @@ func (w *world) split(request string, raw []byte) (head, body string) {
 	if i < 0 {
 		w.Fatalf("no head: %q", raw)
 	}
-	head = strings.ReplaceAll(string(raw[:i+2]), "\r\n", "\n")
+	head = asNetHTTP(strings.ReplaceAll(string(raw[:i+2]), "\r\n", "\n"))
 	if strings.Contains(request, "Upgrade") {
 		return head, frames(raw[i+4:])
 	}
@@ -152,6 +152,17 @@ func (w *world) split(request string, raw []byte) (head, body string) {
 		head = strings.Replace(head, "Content-Length: "+length, "Content-Length: LENGTH", 1)
 	}
 	return head, string(text)
+}
+
+// asNetHTTP returns the head of a response of a loop in the order of net/http,
+// which does not say that the connection will be closed.
+func asNetHTTP(head string) string {
+	status, fields, _ := strings.Cut(head, "\n")
+	date, rest, loop := strings.Cut(fields, "\nConnection: close\nTransfer-Encoding: chunked\n")
+	if !loop {
+		return head
+	}
+	return status + "\n" + rest + date + "\nTransfer-Encoding: chunked\n"
 }
 
 // frames writes WebSocket frames down, one a line.

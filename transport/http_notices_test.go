@@ -89,3 +89,19 @@ func TestLatestAndEvery(t *testing.T) {
 		}
 	})
 }
+
+// Who wants to read only now and then is given what there is at once.
+func TestEveryBeginsAtOnce(t *testing.T) {
+	bubble(t, &setup{}, func(w *world) {
+		w.publish("chat", "1")
+		for _, via := range append([]string{"websocket"}, streams...) {
+			target := w.target("chat")
+			target.Query = map[string][]string{"every": {"10s"}}
+			f := w.follow(via, target)
+			if got := f.now(); got != "$open,1,$live" {
+				w.Errorf("%s: at once: got %q", via, got)
+			}
+			f.stop()
+		}
+	})
+}

@@ -16,10 +16,12 @@ import (
 )
 
 // bubble runs f over a world in a bubble of testing/synctest, whose clock
-// moves only when everything waits.
+// moves only when everything waits: once with loops, once with goroutines.
 func bubble(t *testing.T, s *setup, f func(w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(newWorld(t, s)) })
+	pumps(t, s, func(t *testing.T, s *setup) {
+		synctest.Test(t, func(t *testing.T) { f(newWorld(t, s)) })
+	})
 }
 
 // sleep lets d pass, and all that follows from it happen.

@@ -2,8 +2,11 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"sync"
+	"time"
 )
 
 // A Listener hands out the connections of another, and those that come back:
@@ -12,105 +15,77 @@ import (
 // anew. Use it with [ConnContext]; without, long polls wait in goroutines.
 type Listener struct {
 	net.Listener
-	accepted chan accepted
-	back     chan struct{} // something is in queue
-	closed   chan struct{}
-	begin    sync.Once
-	end      sync.Once
 
-	mu    sync.Mutex
-	queue []*conn
+	mu     sync.Mutex
+	back   []*conn // who came back; as long as there is one, no other Accept waits
+	closed bool
 }
 
-type accepted struct {
-	conn net.Conn
-	err  error
-}
+// NewListener returns a listener over l, which is closed with it. Nobody else
+// may set l's deadline. An l that has none, so that its Accept cannot be
+// interrupted, serves as before.
+func NewListener(l net.Listener) *Listener { return &Listener{Listener: l} }
 
-// NewListener returns a listener over l, which it closes when it is closed.
-func NewListener(l net.Listener) *Listener {
-	return &Listener{Listener: l, accepted: make(chan accepted), back: make(chan struct{}, 1), closed: make(chan struct{})}
+// wait sets until when Accept waits, and reports whether it can.
+func (l *Listener) wait(until time.Time) bool {
+	d, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
+	return ok && d.SetDeadline(until) == nil
 }
 
 // Accept implements [net.Listener].
 func (l *Listener) Accept() (net.Conn, error) {
-	l.begin.Do(func() { go l.accept() })
 	for {
-		select {
-		case a := <-l.accepted:
-			return a.conn, a.err
-		case <-l.back:
-			if c := l.next(); c != nil {
+		if c, err := l.next(); c != nil || err != nil {
+			return c, err
+		}
+		c, err := l.Listener.Accept()
+		switch {
+		case err == nil:
+			if _, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); !ok {
 				return c, nil
 			}
-		case <-l.closed:
-			return nil, net.ErrClosed
-		}
-	}
-}
-
-func (l *Listener) accept() {
-	for {
-		c, err := l.Listener.Accept()
-		if err == nil {
-			c = &conn{Conn: c, listener: l}
-		}
-		select {
-		case l.accepted <- accepted{c, err}:
-		case <-l.closed:
-			if err == nil {
-				c.Close()
-			}
-			return
+			return &conn{Conn: c, listener: l}, nil
+		case !errors.Is(err, os.ErrDeadlineExceeded): // that says that there is somebody
+			return nil, err
 		}
 	}
 }
 
 // next returns the connection that came back first, if there is one.
-func (l *Listener) next() *conn {
+func (l *Listener) next() (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
-		return nil
+	if len(l.back) == 0 {
+		return nil, nil
 	}
-	c := l.queue[0]
-	l.queue = l.queue[1:]
-	if len(l.queue) > 0 {
-		l.tell()
+	c := l.back[0]
+	if l.back = l.back[1:]; len(l.back) == 0 {
+		l.back = nil
+		l.wait(time.Time{})
 	}
-	return c
-}
-
-func (l *Listener) tell() {
-	select {
-	case l.back <- struct{}{}:
-	default:
-	}
+	return c, nil
 }
 
 // giveBack has c accepted. It never waits.
 func (l *Listener) giveBack(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	select {
-	case <-l.closed:
-		c.Close()
-	default:
-		l.queue = append(l.queue, c)
-		l.tell()
+	if l.closed || !l.wait(time.Unix(1, 0)) { // of whoever is in Accept
+		_ = c.Close() // the client comes again
+		return
 	}
+	l.back = append(l.back, c)
 }
 
 // Close implements [net.Listener]. Connections that came back and were not yet
 // accepted are closed.
 func (l *Listener) Close() error {
-	l.end.Do(func() { close(l.closed) })
 	l.mu.Lock()
-	queue := l.queue
-	l.queue = nil
+	back := l.back
+	l.back, l.closed = nil, true
 	l.mu.Unlock()
-	for _, c := range queue {
-		c.Close()
+	for _, c := range back {
+		_ = c.Close() // the client comes again
 	}
 	return l.Listener.Close()
 }

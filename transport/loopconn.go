@@ -31,12 +31,6 @@ type loopConn struct {
 	loopState
 }
 
-// loopClock is what of a connection's time counts, since its loop began.
-type loopClock struct {
-	wrote time.Duration // when it took something last
-	until time.Duration // when it ends for its age; once it ends, when it is given up
-}
-
 // loopState is what a connection is in the middle of.
 type loopState struct {
 	phase    phase
@@ -59,19 +53,6 @@ const (
 	phaseDropped       // nothing is left
 )
 
-// why is why a connection ends in good order.
-type why uint8
-
-const (
-	whyNot why = iota
-	whyClosed
-	whyRotated
-	whyDraining
-	whyUnavailable
-	whyClient // of a WebSocket: its client wants it
-	whyAnswer // of a long poll: it is to be answered
-)
-
 // adopt takes c in: its first bytes are in rest, its session stands where it
 // begins.
 func (l *loop) adopt(c *loopConn, channels []pabal.Channel) {
@@ -90,28 +71,38 @@ func (l *loop) adopt(c *loopConn, channels []pabal.Channel) {
 	l.watch(c)
 	l.guard(c, func() {
 		switch {
-		case !l.flush(c):
 		case l.handler.draining.Err() != nil:
 			l.end(c, whyDraining)
-		case c.ws != nil:
-			l.goOn(c)
+		case c.ws != nil && len(c.ws.in) > 0: // they are not to wait for what the client said ahead
+			if l.flush(c) {
+				l.goOn(c)
+			}
 		}
+		l.pend(c)
 	})
 }
 
 // push has b, which stays the caller's, written after all that went before.
 func (l *loop) push(c *loopConn, b []byte) {
+	switch {
+	case len(b) == 0:
+		return
+	case len(c.rest) > 0:
+		b = append(c.rest[:len(c.rest):len(c.rest)], b...)
+	}
 	n := 0
-	if len(c.rest) == 0 && !c.stuck {
+	if !c.stuck {
 		var ok bool
 		if n, ok = l.write(c, b); !ok {
 			return
 		}
 	}
-	if n < len(b) {
-		c.rest = append(c.rest[:len(c.rest):len(c.rest)], b[n:]...)
-		l.part(c)
+	if n == len(b) {
+		c.rest = nil
+		return
 	}
+	c.rest = bytes.Clone(b[n:])
+	l.part(c)
 }
 
 // write writes what the socket takes of b. It reports whether c is still there.
@@ -178,14 +169,19 @@ func (l *loop) step(c *loopConn) {
 		return
 	}
 	state := l.out.fill(c.session, c.framing)
-	n, ok := l.write(c, l.out.bytes)
+	all := l.out.bytes
+	if len(c.rest) > 0 { // a new connection begins with its head
+		all = append(c.rest[:len(c.rest):len(c.rest)], all...)
+	}
+	n, ok := l.write(c, all)
 	if !ok {
 		return
 	}
-	if n < len(l.out.bytes) {
-		l.stall(c, n)
+	if n < len(all) {
+		l.stall(c, n, len(c.rest))
 		return
 	}
+	c.rest = nil
 	if l.out.ends {
 		l.hangUp(c)
 		return
@@ -193,23 +189,28 @@ func (l *loop) step(c *loopConn) {
 	l.stepped(c, state)
 }
 
-// stall has c, that took n bytes of the burst, keep the rest of the item that
-// it took a part of, and stand after that.
-func (l *loop) stall(c *loopConn, n int) {
-	if c.latest { // what it was told to have skipped is not to be counted again
-		c.rest = bytes.Clone(l.out.bytes[n:])
+// stall has c, that took n bytes of its head and of the burst, keep the rest of
+// the item that it took a part of, and stand after that.
+func (l *loop) stall(c *loopConn, n, head int) {
+	switch {
+	case n < head:
+		c.rest = c.rest[n:]
+		c.session.Rewind(&l.out.batch, 0)
+	case c.latest: // what it was told to have skipped is not to be counted again
+		c.rest = bytes.Clone(l.out.bytes[n-head:])
 		if l.out.ends {
 			l.finishWrites(c)
 		}
 		return
+	default:
+		var taken int
+		taken, c.rest = l.out.split(n-head, c.framing)
+		if l.out.ends && taken == len(l.out.batch.Items) {
+			l.finishWrites(c)
+			return
+		}
+		c.session.Rewind(&l.out.batch, taken)
 	}
-	taken, rest := l.out.split(n, c.framing)
-	c.rest = rest
-	if l.out.ends && taken == len(l.out.batch.Items) {
-		l.finishWrites(c)
-		return
-	}
-	c.session.Rewind(&l.out.batch, taken)
 	if f, ok := c.framing.(*httpFraming); ok {
 		f.resync(c.session)
 	}
@@ -232,16 +233,6 @@ func (l *loop) stepped(c *loopConn, state pabal.State) {
 	}
 }
 
-// done ends c, whose channels are closed and read, unless it may go on to
-// others.
-func (l *loop) done(c *loopConn) {
-	if c.phase == phaseOwing {
-		l.closeWS(c)
-	} else if f, ok := c.framing.(wsFraming); !ok || f.raw() {
-		l.end(c, whyClosed)
-	}
-}
-
 // catchUp has a worker read what c's session needs.
 func (l *loop) catchUp(c *loopConn) {
 	l.lend(c, func(s *pabal.Session) error { return s.CatchUp(context.Background()) }, func(err error) { l.caughtUp(c, err) })
@@ -254,113 +245,6 @@ func (l *loop) caughtUp(c *loopConn, err error) {
 	}
 }
 
-// lend has a worker do f with c's session, and then back here what follows
-// from it, if c is still there.
-func (l *loop) lend(c *loopConn, f func(*pabal.Session) error, then func(error)) {
-	c.lent = true
-	l.lent++
-	l.blocked(func() {
-		err := safely(func() error { return f(c.session) })
-		l.post(func() {
-			l.lent--
-			c.lent = false
-			if c.phase == phaseDropped {
-				c.session.Close()
-				return
-			}
-			l.guard(c, func() {
-				switch then(err); {
-				case c.phase != phaseOpen || c.lent:
-				case c.ws != nil && c.ws.waits != nil:
-					job := c.ws.waits
-					c.ws.waits = nil
-					l.withSession(c, job)
-				case c.leaving == whyClient:
-					l.endedBy(c)
-				case c.leaving == whyAnswer:
-					l.unpark(c)
-				case c.leaving != whyNot:
-					l.end(c, c.leaving)
-				}
-				l.pend(c)
-			})
-		})
-	})
-}
-
-// end ends c in good order.
-func (l *loop) end(c *loopConn, why why) {
-	if c.phase >= phaseEnding {
-		return
-	}
-	if c.lent {
-		c.leaving = why
-		return
-	}
-	if c.parked != nil {
-		l.unpark(c)
-		return
-	}
-	l.part(c)
-	if c.ws != nil {
-		l.push(c, appendWSEnd(nil, c, why))
-	} else {
-		f := c.framing.(*httpFraming)
-		l.push(c, f.end(nil, c.session, why, jitter(l.handler.Retry)))
-	}
-	l.hangUp(c)
-}
-
-// hangUp has the connection end once what is left is written.
-func (l *loop) hangUp(c *loopConn) {
-	if c.phase >= phaseEnding {
-		return
-	}
-	l.finishWrites(c)
-	if len(c.rest) == 0 && !c.stuck {
-		l.linger(c)
-	}
-}
-
-func (l *loop) finishWrites(c *loopConn) {
-	c.phase = phaseEnding
-	c.wrote = l.now
-	l.watch(c)
-}
-
-// linger lets the client take what was written: a socket that is closed while
-// bytes of the client lie unread is reset, and what was sent is lost.
-func (l *loop) linger(c *loopConn) {
-	c.sock.CloseWrite()
-	c.phase = phaseLinger
-	c.until = l.now + lingerTime
-	c.readable = true
-	l.watch(c)
-	l.read(c)
-}
-
-// drop lets go of all that c has.
-func (l *loop) drop(c *loopConn) {
-	if c.phase == phaseDropped {
-		return
-	}
-	c.phase = phaseDropped
-	c.sock.Close()
-	l.leave(c)
-	l.unregister(c)
-	l.wheel.remove(c)
-	l.seats.leave(c)
-	c.rest = nil
-	if c.ws != nil {
-		l.handler.unfinished.give(int64(c.ws.held))
-		c.ws.held = 0
-	}
-	if !c.lent {
-		c.session.Close()
-	}
-	l.handler.open.add(-1)
-}
-
 // read takes what the client has sent, where that is wanted, up to a bound.
 func (l *loop) read(c *loopConn) {
 	switch {
@@ -370,117 +254,6 @@ func (l *loop) read(c *loopConn) {
 		l.readWS(c)
 	case c.gone && c.phase < phaseEnding:
 		l.drop(c) // what a client sends that reads a stream is of no interest, but for its end
-	}
-}
-
-// discard reads away what a client still sends.
-func (l *loop) discard(c *loopConn) {
-	for range readsAtOnce {
-		n, err := c.sock.Read(l.in)
-		switch {
-		case errors.Is(err, epoll.ErrAgain):
-			c.readable = false
-			return
-		case err != nil || n == 0:
-			l.drop(c)
-			return
-		}
-	}
-	l.pend(c)
-}
-
-// readsAtOnce is how many reads of one socket are made before others have
-// their turn.
-const readsAtOnce = 8
-
-// watch has c looked at when something is due: a sign of life, or its end.
-// What need not be to the moment is gathered, so that a loop sleeps longer.
-func (l *loop) watch(c *loopConn) {
-	h := l.handler
-	due := c.beat() + h.Heartbeat
-	if slack := h.Heartbeat / 16; slack > wheelTick {
-		due = (due + slack - 1) / slack * slack
-	}
-	switch {
-	case c.parked != nil:
-		due = c.until
-	case c.stuck:
-		due = c.wrote + h.WriteTimeout
-	case c.phase == phaseLinger || c.phase == phaseOwing:
-		due = c.until
-	case c.lent: // what is due is looked at when it comes back
-	case c.ws == nil:
-		due = min(due, c.until)
-	case !c.paused():
-		due = min(due, c.ws.came+l.silence())
-	}
-	if c.phase < phaseEnding && !c.lent && !c.stuck {
-		if rest := time.Until(c.session.Due()); rest > 0 {
-			due = min(due, l.now+rest)
-		}
-	}
-	l.wheel.put(c, due)
-}
-
-// beat returns when c last gave a sign of life. A WebSocket is pinged whatever
-// else it is sent, so that its client says something.
-func (c *loopConn) beat() time.Duration {
-	if c.ws != nil {
-		return c.ws.pinged
-	}
-	return c.wrote
-}
-
-// silence is how long nothing may come from a WebSocket: its client answers
-// pings.
-func (l *loop) silence() time.Duration { return 2*l.handler.Heartbeat + l.handler.WriteTimeout }
-
-// look does what is due with c.
-func (l *loop) look(c *loopConn) {
-	l.guard(c, func() {
-		l.lookAt(c)
-		if c.phase != phaseDropped {
-			l.watch(c)
-		}
-	})
-}
-
-func (l *loop) lookAt(c *loopConn) {
-	h := l.handler
-	switch {
-	case c.phase == phaseDropped:
-	case c.parked != nil:
-		if l.now >= c.until {
-			l.unpark(c)
-		}
-	case c.phase == phaseLinger:
-		if l.now >= c.until {
-			l.drop(c)
-		}
-	case c.stuck:
-		// The poller says that there is room once there is a good deal of it.
-		if wrote := c.wrote; l.now >= wrote+h.WriteTimeout && l.flush(c) && c.stuck && c.wrote == wrote {
-			h.Log.Info("reader closed", "channels", c.channels(), "client", c.name(), "reason", errSlow)
-			l.drop(c)
-		}
-	case c.phase == phaseOwing && l.now >= c.until: // it does not come to hear all
-		l.closeWS(c)
-	case c.ws != nil && !c.lent && !c.paused() && l.now >= c.ws.came+l.silence():
-		l.drop(c)
-	case c.ws == nil && c.phase == phaseOpen && l.now >= c.until:
-		l.end(c, whyRotated)
-	default:
-		if c.cohort == nil {
-			l.pend(c) // a rest may be over
-		}
-		if l.now >= c.beat()+h.Heartbeat && c.phase == phaseOpen && len(c.rest) == 0 {
-			l.out.bytes = c.wording().beat(l.out.bytes[:0])
-			c.wrote = l.now // also when there is nothing to say
-			if c.ws != nil {
-				c.ws.pinged = l.now
-			}
-			l.push(c, l.out.bytes)
-		}
 	}
 }
 

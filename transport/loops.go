@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -217,7 +218,7 @@ func (h *Handler) streamOnLoop(w http.ResponseWriter, r *http.Request, q *reques
 	}
 	s.Rewind(&begun.first, 0)
 	c := &loopConn{session: s, framing: newHTTPFraming(begun.enc, begun.resp), loopState: loopState{latest: q.options.Latest}, loopClock: loopClock{until: h.lifetime()}}
-	c.rest = appendChunk(appendHead(nil, w.Header(), time.Now()), begun.enc.open(nil, begun.resp))
+	c.rest = appendChunk(appendHead(make([]byte, 0, 1024), begun.fields(w.Header()), time.Now()), begun.enc.open(nil, begun.resp))
 	c.named(r)
 	return h.hand(w, l, c, q.channels)
 }
@@ -245,7 +246,8 @@ func (h *Handler) websocketOnLoop(w http.ResponseWriter, r *http.Request, q *req
 
 // named remembers who c's client is, where its socket does not say.
 func (c *loopConn) named(r *http.Request) {
-	if peer := connOf(r.Context()).RemoteAddr().String(); peer != r.RemoteAddr {
+	tcp, ok := connOf(r.Context()).RemoteAddr().(*net.TCPAddr)
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); !ok || err != nil || tcp.AddrPort() != peer {
 		c.client = r.RemoteAddr
 	}
 }

@@ -40,6 +40,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 	defer context.AfterFunc(h.draining, func() { cancel(errDraining) })()
 	rotate := time.AfterFunc(h.lifetime(), func() { cancel(errRotated) })
 	defer rotate.Stop()
+	begun.header(w.Header())
 	w.WriteHeader(http.StatusOK)
 	err = p.run(ctx, s, &begun.first)
 	p.finish(ctx, r, s, err)
@@ -50,10 +51,19 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 type beginning struct {
 	enc   *encoding
 	resp  *response
+	named bool        // the technique was named, and not negotiated
 	first pabal.Batch // what s was stepped to, if it was
 }
 
-// begin sets the header of the response. It returns nil if the response is
+// header sets the header of the response.
+func (b *beginning) header(header http.Header) {
+	b.enc.header(header, b.resp)
+	if !b.named {
+		header.Add("Vary", negotiated)
+	}
+}
+
+// begin begins a response that goes on. It returns nil if the response is
 // over: an EventSource that comes again and has read all its channels, which
 // are closed, is told to stop.
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request, q *request, s *pabal.Session) (*beginning, error) {
@@ -61,16 +71,12 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, q *request, s *p
 	if err != nil {
 		return nil, err
 	}
-	begun := &beginning{enc: encodings[q.technique], resp: resp}
+	begun := &beginning{enc: encodings[q.technique], resp: resp, named: q.named}
 	if q.technique == sse && q.cursor != "" && s.Step(&begun.first, 256) == pabal.Done && onlyClosed(&begun.first) {
 		w.Header().Set("Pabal-Cursor", q.cursor)
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent) // ends an EventSource for good
 		return nil, nil
-	}
-	begun.enc.header(w.Header(), resp)
-	if !q.named {
-		w.Header().Add("Vary", negotiated)
 	}
 	return begun, nil
 }
@@ -86,9 +92,12 @@ func onlyClosed(b *pabal.Batch) bool {
 
 func (h *Handler) response(r *http.Request, q *request, s *pabal.Session) (*response, error) {
 	resp := &response{
-		channels: q.channels, connection: rand.Text(), heartbeat: h.Heartbeat, nonce: rand.Text(), callback: q.callback,
+		channels: q.channels, connection: rand.Text(), heartbeat: h.Heartbeat, callback: q.callback,
 		pad: q.pad, retry: jitter(h.Retry), entries: q.entries, url: *r.URL,
 		image: q.technique == multipart && wantsImage(r),
+	}
+	if q.technique == iframe {
+		resp.nonce = rand.Text()
 	}
 	for i := range q.channels {
 		resp.start = append(resp.start, s.Position(i))
@@ -194,12 +203,12 @@ func (p *pump) finish(ctx context.Context, r *http.Request, s *pabal.Session, wh
 	case errors.Is(why, errDraining):
 		p.buf = p.enc.appendClosed(p.buf, p.resp, s, reasonDraining)
 	case errors.Is(why, errSlow):
-		p.handler.Log.Info("reader closed", "path", r.URL.Path, "client", r.RemoteAddr, "reason", why)
+		p.handler.Log.Info("reader closed", "channels", p.resp.channels, "client", r.RemoteAddr, "reason", why)
 		return
 	case errors.Is(why, errLeft), r.Context().Err() != nil:
 		return
 	default:
-		p.handler.Log.Warn("reader closed", "path", r.URL.Path, "client", r.RemoteAddr, "reason", why)
+		p.handler.Log.Warn("reader closed", "channels", p.resp.channels, "client", r.RemoteAddr, "reason", why)
 		p.buf = p.enc.appendClosed(p.buf, p.resp, s, reasonUnavailable)
 	}
 	p.buf = p.enc.end(p.buf, p.resp, why == nil)

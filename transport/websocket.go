@@ -208,7 +208,7 @@ func (c *wsConn) write(ctx context.Context) wsEnd {
 		switch state {
 		case pabal.Behind:
 			if err := c.session.CatchUp(ctx); err != nil {
-				c.handler.Log.Warn("reader closed", "path", c.request.URL.Path, "client", c.request.RemoteAddr, "reason", err)
+				c.handler.Log.Warn("reader closed", "channels", c.channels, "client", c.request.RemoteAddr, "reason", err)
 				return wsEnd{code: 1013, reason: "unavailable"}
 			}
 		case pabal.Done:
@@ -334,7 +334,7 @@ func (c *wsConn) flush() error {
 	}
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		c.handler.Log.Info("reader closed", "path", c.request.URL.Path, "client", c.request.RemoteAddr, "reason", errSlow)
+		c.handler.Log.Info("reader closed", "channels", c.channels, "client", c.request.RemoteAddr, "reason", errSlow)
 	}
 	return err
 }

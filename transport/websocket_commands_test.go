@@ -21,8 +21,10 @@ func (s *socket) opened() said {
 	return m
 }
 
-func TestCommands(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestCommands(t *testing.T) { pumps(t, &setup{}, commands) }
+
+func commands(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	s := connect(t, server.Plain+"/channels", v1)
 	s.opened()
 	if m := s.reply(`{"id":1,"command":"ping"}`); m.text != `{"id":1,"ok":true}` {
@@ -77,7 +79,11 @@ func TestCommands(t *testing.T) {
 // Each wrong command is answered with a problem, and nothing else happens.
 func TestCommandErrors(t *testing.T) {
 	limits := pabal.Limits{MessageBytes: 1000, ChannelsPerResponse: 2, ChannelBytes: 40}
-	server := newNode(t, &setup{limits: limits}).listen(t)
+	pumps(t, &setup{limits: limits}, commandErrors)
+}
+
+func commandErrors(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	s := connect(t, server.Plain+"/channels/first", v1)
 	s.opened()
 	for _, ok := range []string{
@@ -151,8 +157,10 @@ func TestCommandErrors(t *testing.T) {
 }
 
 // Commands are served also while a long log is being read.
-func TestCommandsDuringBacklog(t *testing.T) {
-	n := newNode(t, &setup{})
+func TestCommandsDuringBacklog(t *testing.T) { pumps(t, &setup{}, commandsDuringBacklog) }
+
+func commandsDuringBacklog(t *testing.T, by *setup) {
+	n := newNode(t, by)
 	server := n.listen(t)
 	var batch pabal.Publish
 	for i := range 1000 {
@@ -185,8 +193,10 @@ func TestCommandsDuringBacklog(t *testing.T) {
 }
 
 // A WebSocket over several channels says where it begins in each.
-func TestWebSocketOfSeveralChannels(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestWebSocketOfSeveralChannels(t *testing.T) { pumps(t, &setup{}, webSocketOfSeveralChannels) }
+
+func webSocketOfSeveralChannels(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	s := connect(t, server.Plain+"/channels?channel=a&channel=b", v1)
 	open := s.opened()
 	if !strings.Contains(open.text, `"channels":["a","b"],"cursors":["`) {

@@ -19,8 +19,10 @@ import (
 
 // A raw WebSocket that is alone on its channel is an echo: text as text,
 // bytes as bytes, in order.
-func TestRawEcho(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestRawEcho(t *testing.T) { pumps(t, &setup{}, rawEcho) }
+
+func rawEcho(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	s := connect(t, server.Plain+"/channels/echo")
 	random := rand.New(rand.NewPCG(1, 1))
 	for i, size := range []int{0, 1, 125, 126, 127, 1000, 65535, 65536, 1 << 20, 0, 5} {
@@ -60,8 +62,10 @@ func TestRawEcho(t *testing.T) {
 }
 
 // Fragments are one message, with control frames in between.
-func TestRawFragments(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestRawFragments(t *testing.T) { pumps(t, &setup{}, rawFragments) }
+
+func rawFragments(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	s := connect(t, server.Plain+"/channels/echo")
 	var raw []byte
 	var whole strings.Builder
@@ -85,8 +89,10 @@ func TestRawFragments(t *testing.T) {
 }
 
 // Who closes hears all of its own echo first, then the close.
-func TestRawCloseHearsAll(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestRawCloseHearsAll(t *testing.T) { pumps(t, &setup{}, rawCloseHearsAll) }
+
+func rawCloseHearsAll(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	for _, c := range []struct {
 		name string
 		end  []byte
@@ -121,8 +127,10 @@ func TestRawCloseHearsAll(t *testing.T) {
 
 // A burst of small messages from a client that reads nothing meanwhile does
 // not come to a stop, and loses nothing.
-func TestRawBurst(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestRawBurst(t *testing.T) { pumps(t, &setup{}, rawBurst) }
+
+func rawBurst(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	s := connect(t, server.Plain+"/channels/burst")
 	const n = 50_000
 	var raw []byte
@@ -136,8 +144,10 @@ func TestRawBurst(t *testing.T) {
 }
 
 // Pings are answered in order, also by the ten thousand, and between messages.
-func TestPingStorm(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestPingStorm(t *testing.T) { pumps(t, &setup{}, pingStorm) }
+
+func pingStorm(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	for _, protocol := range []string{"raw", "pabal.v1"} {
 		var headers []string
 		if protocol != "raw" {
@@ -173,8 +183,12 @@ func TestPingStorm(t *testing.T) {
 
 // Where the limit allows it, messages of 16 MiB go through, and more does not.
 func TestRawBigMessages(t *testing.T) {
+	pumps(t, &setup{limits: pabal.Limits{MessageBytes: 16 << 20}}, rawBigMessages)
+}
+
+func rawBigMessages(t *testing.T, by *setup) {
 	const limit = 16 << 20
-	server := newNode(t, &setup{limits: pabal.Limits{MessageBytes: limit}}).listen(t)
+	server := newNode(t, by).listen(t)
 	text := bytes.Repeat([]byte("0123456789abcdef"), limit/16)
 	noise := make([]byte, limit)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise) // never fails
@@ -216,8 +230,10 @@ func echoBig(t *testing.T, url string, mode coder.CompressionMode, texts, noises
 }
 
 // What is compressed is compressed once, and inflates to what it was.
-func TestRawDeflate(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestRawDeflate(t *testing.T) { pumps(t, &setup{}, rawDeflate) }
+
+func rawDeflate(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	deflate := "Sec-WebSocket-Extensions: permessage-deflate"
 	plain, small := connect(t, server.Plain+"/channels/deflate"), connect(t, server.Plain+"/channels/deflate", deflate)
 	text := strings.Repeat("a message that repeats itself; ", 100)
@@ -233,8 +249,10 @@ func TestRawDeflate(t *testing.T) {
 }
 
 // A raw client's messages are entries for everybody else, and it hears others.
-func TestRawPublishes(t *testing.T) {
-	server := newNode(t, &setup{}).listen(t)
+func TestRawPublishes(t *testing.T) { pumps(t, &setup{}, rawPublishes) }
+
+func rawPublishes(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	b := newBook(server)
 	client, base := server.Client(readers.H1, nil)
 	defer client.CloseIdleConnections()
@@ -272,8 +290,11 @@ func TestRawPublishes(t *testing.T) {
 
 // What is refused closes the WebSocket, and says why.
 func TestRawRefusals(t *testing.T) {
-	s := &setup{limits: pabal.Limits{MessageBytes: 1000}}
-	server := newNode(t, s).listen(t)
+	pumps(t, &setup{limits: pabal.Limits{MessageBytes: 1000}}, rawRefusals)
+}
+
+func rawRefusals(t *testing.T, by *setup) {
+	server := newNode(t, by).listen(t)
 	for _, c := range []struct {
 		path, message string
 		code          uint16
@@ -295,7 +316,7 @@ func TestWebSocketKeepAlive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := handshake(t, conn, "/channels/chat")
+		s := handshake(w, conn, "/channels/chat")
 		if err := conn.SetDeadline(time.Time{}); err != nil {
 			t.Fatal(err)
 		}

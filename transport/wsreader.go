@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -55,6 +56,9 @@ func (r *wsReader) run(ctx context.Context, early []byte) wsEnd {
 		}
 		n, err := r.c.conn.Read(buf)
 		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+				r.c.handler.Log.Info("reader closed", "channels", r.c.channels, "client", r.c.request.RemoteAddr, "reason", errSilent)
+			}
 			return wsEnd{gone: true}
 		}
 		switch in = buf[:n]; {

@@ -51,7 +51,7 @@ var sessions = []func(context.Context, *taken) error{crowd, crowdOfMost, hall, r
 
 // crowd has many readers of one channel.
 func crowd(ctx context.Context, t *taken) error {
-	if !t.wants("idle", "connect", "rate-2", "rate-10", "full", "stalled") {
+	if !t.wants("idle", "connect", "rate-2", "rate-10", "rate-20", "full", "stalled") {
 		return nil
 	}
 	return t.with(job.Target{Channels: 1, Publishers: publishers}, 0, func(s *scene) error {
@@ -75,7 +75,7 @@ func (t *taken) crowded(ctx context.Context, s *scene) error {
 	for _, phase := range []struct {
 		key  string
 		rate float64
-	}{{"rate-2", 2}, {"rate-10", 10}, {"full", 0}} {
+	}{{"rate-2", 2}, {"rate-10", 10}, {"rate-20", 20}, {"full", 0}} {
 		if !t.wants(phase.key) {
 			continue
 		}

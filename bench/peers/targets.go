@@ -89,8 +89,18 @@ func (r *report) against(what, workload, key string, less bool, must, aim float6
 
 // alone compares websocket with the best of the rows that are in.
 func (r *report) alone(what, workload, key string, less bool, must, aim float64, in func(*row) bool) target {
+	return r.one("pabal websocket", what, workload, key, less, must, aim, in)
+}
+
+// one compares one row with the best of the rows that are in.
+func (r *report) one(own, what, workload, key string, less bool, must, aim float64, in func(*row) bool) target {
 	best, name := r.best(workload, key, less, in)
-	return target{what: what, got: r.figure(workload, "pabal websocket", key) / best, must: must, aim: aim, less: less, unit: " ×", compared: name}
+	return target{what: what, got: r.figure(workload, own, key) / best, must: must, aim: aim, less: less, unit: " ×", compared: name}
+}
+
+// isGoOrNodeBy tells the peers in Go and Node that are read in that way.
+func isGoOrNodeBy(way string) func(*row) bool {
+	return func(r *row) bool { return isGoOrNode(r) && r.way() == way }
 }
 
 // targets are what Pabal is to reach.
@@ -111,6 +121,8 @@ func (r *report) targets() []target {
 		r.against(many+" readers, 2 messages/s: p99 age", "rate-2", "p99", true, 1.1, 0.9, named("limit")),
 		worst(many+" readers, 10 messages/s: p99 age", "rate-10", "p99", 1, 1000, 500, " ms"),
 		worst(many+" readers, 10 messages/s: behind at the end", "rate-10", "behind", 1, 1, 0.5, " s"),
+		worst(many+" readers, 20 messages/s: p99 age", "rate-20", "p99", 1, 1000, 500, " ms"),
+		worst(many+" readers, 20 messages/s: behind at the end", "rate-20", "behind", 1, 1, 0.5, " s"),
 		worst("idle reader: RSS", "idle", "rss", 1024, 2, 1, " KiB"),
 		worst("idle reader: goroutines", "idle", "goroutines", 1, 0.01, none, ""),
 		r.alone(thousands(r.Sizes.Rooms)+" channels: deliveries/s", "rooms", "per_s", false, 1, 2, isPeer),
@@ -118,7 +130,8 @@ func (r *report) targets() []target {
 		r.alone("publish with history, one a request: messages/s", "publish-1-0", "per_s", false, 1, none, isGoOrNode),
 		r.alone("publish with history, one a request: messages/s", "publish-1-0", "per_s", false, 0.6, 1, isNchan),
 		r.alone("publish with history, batches: messages/s", "publish-100-0", "per_s", false, 1, none, isPeer),
-		r.against("connects/s", "connect", "per_s", false, 1, none, isGoOrNode),
+		r.one("pabal websocket", "connects/s, websocket", "connect", "per_s", false, 1, none, isGoOrNodeBy("websocket")),
+		r.one("pabal sse", "connects/s, SSE", "connect", "per_s", false, 1, none, isGoOrNodeBy("sse")),
 		r.against("CPU per connect", "connect", "cpu_ms", true, none, 1, isNchan),
 		worst(thousands(r.Sizes.Stalled)+" stalled readers: p99 of the others", "stalled", "ratio", 1, 1.2, 1, " ×"),
 		worst(thousands(r.Sizes.Stalled)+" stalled readers: memory grown", "stalled", "grown", 1<<20, 2, none, " MiB"),

@@ -84,6 +84,8 @@ func workloads(s sizes) []*workload {
 			about: "A message's age counts from when it should have been published to when the reader has it."},
 		{key: "rate-10", title: many + " readers, 10 messages a second", applies: inCrowd, columns: slowly,
 			about: "Where one message a write is more than the machine can do, a server falls behind, or puts more into a write. limit with 8 a write gets eighty messages a second here."},
+		{key: "rate-20", title: many + " readers, 20 messages a second", applies: inCrowd, columns: slowly,
+			about: "The same with twice as many: more than *limit* can write one by one."},
 		{key: "rooms", title: fmt.Sprintf("%s channels of %d readers, at full speed", thousands(s.Rooms), perRoom), applies: oneEachNotLimit, columns: fullSpeed,
 			about: fmt.Sprintf("%d connections publish to one channel after the other: a request brings %d deliveries, so that much of it is the cost to publish.", posters, perRoom)},
 		{key: "idle", title: "An idle reader", applies: notLimit, columns: idle,

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,14 +29,20 @@ func Take(c *net.TCPConn, sendBuffer int) (*Socket, error) {
 	}
 	fd := -1
 	var dupErr error
-	err = raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	err = raw.Control(func(old uintptr) {
+		dup, _, errno := unix.RawSyscall(unix.SYS_FCNTL, old, unix.F_DUPFD_CLOEXEC, 0)
+		if fd = int(dup); errno != 0 {
+			dupErr = errno
+		}
+	})
 	if err = errors.Join(err, dupErr); err != nil {
 		return nil, fmt.Errorf("taking over a connection: %w", err)
 	}
 	s := &Socket{fd: fd}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer); err != nil {
+	size := int32(min(sendBuffer, math.MaxInt32))
+	if _, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, uintptr(unsafe.Pointer(&size)), unsafe.Sizeof(size), 0); errno != 0 {
 		s.Close()
-		return nil, fmt.Errorf("SO_SNDBUF: %w", err)
+		return nil, fmt.Errorf("SO_SNDBUF: %w", errno)
 	}
 	return s, c.Close()
 }
@@ -73,15 +81,17 @@ func (s *Socket) Release() (net.Conn, error) {
 		}
 	}
 	file := os.NewFile(uintptr(s.fd), "") // which closes s.fd
-	defer file.Close()
-	return net.FileConn(file)
+	c, err := net.FileConn(file)
+	return c, errors.Join(err, file.Close())
 }
 
 // CloseWrite tells the peer that nothing follows.
-func (s *Socket) CloseWrite() { _ = unix.Shutdown(s.fd, unix.SHUT_WR) }
+func (s *Socket) CloseWrite() {
+	_, _, _ = unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(s.fd), unix.SHUT_WR, 0)
+}
 
 // Close ends the connection.
-func (s *Socket) Close() { _ = unix.Close(s.fd) }
+func (s *Socket) Close() { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(s.fd), 0, 0) }
 
 // Peer returns the address at the other end, as net/http writes it.
 func (s *Socket) Peer() string {

@@ -48,6 +48,9 @@ func (c *Config) check(from Provenance) error {
 	if c.Delivery.Pump == "loop" && c.Serving.TLSCert != "" {
 		fail("pump", "a loop serves plain HTTP/1.1 only, and tls-cert makes it HTTPS: leave it at auto, or serve plain HTTP behind a proxy that ends TLS")
 	}
+	if b := c.Delivery.SendBuffer; b != 0 && (b < 4<<10 || b > 1<<30) {
+		fail("send-buffer", "%v is out of bounds: write 4KiB to 1GiB", b)
+	}
 	if c.Delivery.Pump == "loop" && runtime.GOOS != "linux" {
 		fail("pump", "loops need Linux, and this is %s: leave it at auto", runtime.GOOS)
 	}

@@ -52,8 +52,8 @@ type Delivery struct {
 	WriteTimeout time.Duration `name:"write-timeout" default:"15s" help:"How long a reader may take nothing before it is closed."`
 	RotateAfter  time.Duration `name:"rotate-after" default:"1h" zero:"never" help:"After how long a stream is ended so that its client begins a new one, give or take a tenth."`
 	RotateBytes  Size          `name:"rotate-bytes" default:"64MiB" zero:"never" help:"After how many bytes a stream is ended so that its client begins a new one."`
-	SendBuffer   Size          `name:"send-buffer" default:"64KiB" help:"Bytes that the kernel may hold for a reader that takes nothing, where a loop serves it."`
-	Pump         string        `name:"pump" default:"auto" enum:"auto,loop,goroutine" help:"What serves streams and WebSockets: loop serves all of a core from one goroutine, over plain HTTP/1.1 on Linux; goroutine has at least one for each; auto is loop where it can be."`
+	SendBuffer   Size          `name:"send-buffer" default:"64KiB" help:"About how many bytes the kernel may hold for a reader that takes nothing, where a loop serves it; 4KiB to 1GiB."`
+	Pump         string        `name:"pump" default:"auto" enum:"auto,loop,goroutine" help:"What serves streams, WebSockets and waiting long polls: loop serves all of a core from one goroutine, over plain HTTP/1.1 on Linux; goroutine has at least one for each; auto is loop where it can be."`
 	LongPollMax  time.Duration `name:"long-poll-max" default:"30s" help:"How long a long poll may ask to wait."`
 	ParkAfter    time.Duration `name:"park-after" default:"1s" zero:"never" help:"After how long a long poll that waits is kept by a loop, where it needs little memory, and more CPU to be answered."`
 }

@@ -107,7 +107,9 @@ func (s Setting) parseOne(t reflect.Type, value string) (reflect.Value, error) {
 	if err != nil || !v.CanInt() {
 		return v, err
 	}
-	switch _, zero := s.field.Tag.Lookup("zero"); {
+	switch meaning, zero := s.field.Tag.Lookup("zero"); {
+	case v.Int() < 0 && zero:
+		return v, fmt.Errorf("%s is negative; write a value above 0, or 0: %s", value, meaning)
 	case v.Int() < 0:
 		return v, fmt.Errorf("%s is negative; write a value above 0", value)
 	case v.Int() == 0 && !zero:
