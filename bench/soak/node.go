@@ -37,10 +37,10 @@ func startNode() (*node, error) {
 	})}
 	n.hub = pabal.NewHub(n.broker, pabal.Limits{})
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	reads := &transport.Handler{Hub: n.hub, Log: quiet}
+	reads := &transport.Handler{Hub: n.hub, Log: quiet, ParkAfter: 20 * time.Millisecond}
 	writes := &api.Handler{Hub: n.hub, Log: quiet}
 	n.http = &http.Server{
-		Protocols: new(http.Protocols), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
+		Protocols: new(http.Protocols), ConnContext: transport.ConnContext, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
 				reads.ServeHTTP(w, r)
@@ -69,7 +69,7 @@ func (n *node) listen() error {
 		return err
 	}
 	n.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13}
-	go func() { _ = n.http.Serve(plain) }()
+	go func() { _ = n.http.Serve(transport.NewListener(plain)) }()
 	go func() { _ = n.http.ServeTLS(secure, "", "") }()
 	n.server = &readers.Server{Plain: "http://" + plain.Addr().String(), TLS: "https://" + secure.Addr().String(), Roots: x509.NewCertPool()}
 	n.server.Roots.AddCert(root)
