@@ -195,6 +195,11 @@ func (h *Handler) hand(w http.ResponseWriter, l *loop, c *loopConn, channels []p
 	case c.parked != nil:
 		c.parked.head = append(c.parked.head, early...)
 	}
+	if f, ok := c.framing.(wsFraming); ok && f.raw() { // the answer to its handshake is all there is to say as yet
+		if n, err := c.sock.Write(c.rest); err == nil {
+			c.rest = c.rest[n:]
+		}
+	}
 	h.open.add(1)
 	l.post(func() { l.adopt(c, channels) })
 	return nil

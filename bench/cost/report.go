@@ -65,7 +65,13 @@ func cell(values []float64, digits int) string {
 		return "–"
 	}
 	slices.Sort(values)
-	number := func(v float64) string { return strings.TrimPrefix(fmt.Sprintf("%.*f", digits, v+0), "-0") }
+	number := func(v float64) string {
+		text := fmt.Sprintf("%.*f", digits, v)
+		if strings.Trim(text, "-0.") == "" {
+			return strings.TrimPrefix(text, "-")
+		}
+		return text
+	}
 	low, high := number(values[0]), number(values[len(values)-1])
 	if low == high {
 		return low

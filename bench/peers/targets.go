@@ -100,7 +100,7 @@ func (r *report) one(own, what, workload, key string, less bool, must, aim float
 
 // isGoOrNodeBy tells the peers in Go and Node that are read in that way.
 func isGoOrNodeBy(way string) func(*row) bool {
-	return func(r *row) bool { return isGoOrNode(r) && r.way() == way }
+	return func(r *row) bool { return isGoOrNode(r) && strings.HasSuffix(r.key, " "+way) }
 }
 
 // targets are what Pabal is to reach.
