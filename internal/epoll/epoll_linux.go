@@ -1,23 +1,29 @@
 package epoll
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Poller waits for sockets.
+// A Poller waits for sockets. It does so in Go's own poller, as one file that
+// is ready to read when any socket is: a goroutine that waits there holds no
+// thread, and is woken without a system call.
 type Poller struct {
 	fd     int
-	wakeFD int
+	file   *os.File
+	raw    syscall.RawConn
+	woken  atomic.Bool
+	found  int   // what collect found
+	failed error // and what went wrong
 	events [256]unix.EpollEvent
 }
-
-// wakeToken is what the poller knows its own wake-up call by.
-const wakeToken = ^uint64(0)
 
 // New returns a poller. It must be closed.
 func New() (*Poller, error) {
@@ -25,24 +31,22 @@ func New() (*Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		_ = unix.Close(fd)
-		return nil, fmt.Errorf("eventfd: %w", err)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
 	}
-	p := &Poller{fd: fd, wakeFD: wake}
-	if err := p.register(wake, wakeToken, unix.EPOLLIN|unix.EPOLLET); err != nil {
-		p.Close()
-		return nil, err
+	p := &Poller{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
+	p.raw, err = p.file.SyscallConn()
+	if err == nil {
+		err = p.file.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("waiting for epoll: %w", err), p.file.Close())
 	}
 	return p, nil
 }
 
 // Close lets go of the poller, and of no socket.
-func (p *Poller) Close() {
-	_ = unix.Close(p.fd)
-	_ = unix.Close(p.wakeFD)
-}
+func (p *Poller) Close() { _ = p.file.Close() }
 
 // Add has p tell of s, once for each time that it becomes ready. The token may
 // be anything but the greatest number.
@@ -61,28 +65,20 @@ func (p *Poller) register(fd int, token uint64, events uint32) error {
 
 // Wake has the Wait that is under way return, or else the next.
 func (p *Poller) Wake() {
-	var one [8]byte
-	binary.NativeEndian.PutUint64(one[:], 1)
-	rawIO(unix.SYS_WRITE, p.wakeFD, one[:]) // fails only when it counts so many calls already that it will wake
+	p.woken.Store(true)
+	_ = p.file.SetReadDeadline(time.Unix(1, 0)) // it fails once p is closed, and nobody waits
 }
 
 // Wait appends to events what sockets have become ready for, and returns when
 // there is any, when it was woken or when the time is over. Below 0 it waits
 // for ever.
 func (p *Poller) Wait(events []Event, timeout time.Duration) ([]Event, error) {
-	n, err := p.wait(timeout)
-	if err != nil {
+	if err := p.wait(timeout); err != nil {
 		return events, err
 	}
-	for _, ev := range p.events[:n] {
-		token := uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32
-		if token == wakeToken {
-			var count [8]byte
-			rawIO(unix.SYS_READ, p.wakeFD, count[:])
-			continue
-		}
+	for _, ev := range p.events[:p.found] {
 		events = append(events, Event{
-			Token:    token,
+			Token:    uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32,
 			Readable: ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
 			Writable: ev.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0,
 			Gone:     ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
@@ -91,26 +87,42 @@ func (p *Poller) Wait(events []Event, timeout time.Duration) ([]Event, error) {
 	return events, nil
 }
 
-func (p *Poller) wait(timeout time.Duration) (int, error) {
-	if timeout == 0 {
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case unix.EINTR:
-			return 0, nil
-		}
-		return 0, errno
+func (p *Poller) wait(timeout time.Duration) error {
+	if p.collect(0) || timeout == 0 {
+		return p.failed
 	}
-	ms := -1
+	var until time.Time
 	if timeout > 0 {
-		ms = int((min(timeout, time.Hour) + time.Millisecond - 1) / time.Millisecond)
+		until = time.Now().Add(timeout)
 	}
-	n, err := unix.EpollWait(p.fd, p.events[:], ms)
-	if err == unix.EINTR {
-		return 0, nil
+	// In this order: a Wake that is not seen here comes after, and ends the read.
+	if err := p.file.SetReadDeadline(until); err != nil {
+		return err
 	}
-	return max(n, 0), err
+	if p.woken.Swap(false) {
+		return nil
+	}
+	err := p.raw.Read(p.collect)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if until.IsZero() || time.Now().Before(until) { // else a Wake that comes now is for the next
+			p.woken.Store(false)
+		}
+		return nil
+	}
+	return errors.Join(err, p.failed)
+}
+
+// collect takes what is ready, and reports whether there is anything to say.
+func (p *Poller) collect(uintptr) bool {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+	p.found, p.failed = int(n), nil
+	if errno != 0 {
+		p.found = 0
+		if errno != unix.EINTR {
+			p.failed = fmt.Errorf("epoll_pwait: %w", errno)
+		}
+	}
+	return p.found > 0 || p.failed != nil
 }
 
 // rawIO reads or writes b without Go's scheduler.
