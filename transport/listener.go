@@ -35,8 +35,8 @@ func (l *Listener) wait(until time.Time) bool {
 // Accept implements [net.Listener].
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
-		if c, err := l.next(); c != nil || err != nil {
-			return c, err
+		if c := l.next(); c != nil {
+			return c, nil
 		}
 		c, err := l.Listener.Accept()
 		switch {
@@ -52,29 +52,36 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 // next returns the connection that came back first, if there is one.
-func (l *Listener) next() (net.Conn, error) {
+func (l *Listener) next() *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.back) == 0 {
-		return nil, nil
+		return nil
 	}
 	c := l.back[0]
 	if l.back = l.back[1:]; len(l.back) == 0 {
 		l.back = nil
 		l.wait(time.Time{})
 	}
-	return c, nil
+	return c
 }
 
 // giveBack has c accepted. It never waits.
 func (l *Listener) giveBack(c *conn) {
+	if !l.queue(c) {
+		_ = c.Close() // the client comes again
+	}
+}
+
+// queue puts c where Accept finds it, unless l is closed.
+func (l *Listener) queue(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || !l.wait(time.Unix(1, 0)) { // of whoever is in Accept
-		_ = c.Close() // the client comes again
-		return
+		return false
 	}
 	l.back = append(l.back, c)
+	return true
 }
 
 // Close implements [net.Listener]. Connections that came back and were not yet
