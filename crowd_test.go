@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
-	"github.com/pabal/pabal/broker/memory"
 )
 
 // A crowd is many sessions of one channel that one goroutine drives, with one
@@ -26,7 +25,7 @@ type crowd struct {
 }
 
 func newCrowd(t testing.TB, limits pabal.Limits) *crowd {
-	c := &crowd{t: t, hub: newHub(t, newMemory(t, memory.Retention{Entries: 2 * 1000}), limits)}
+	c := &crowd{t: t, hub: newHub(t, newMemory(t, pabal.Retention{Entries: 2 * 1000}), limits)}
 	t.Cleanup(func() {
 		for _, s := range c.sessions {
 			s.Close()
@@ -158,7 +157,7 @@ func TestStepAllocates(t *testing.T) {
 // A publish that meets a session on its way to wait wakes it.
 func TestNoWakeIsLost(t *testing.T) {
 	const rounds = 3000
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 	r := newReader(t, h, pabal.Options{}, "a", pabal.FromNow())
 	r.next("$live")
 	var had atomic.Int64
@@ -216,7 +215,7 @@ func BenchmarkCrowd(b *testing.B) {
 // nothing lost, nothing twice, in order.
 func TestHistoryToLive(t *testing.T) {
 	const publishers, each, readers = 4, 500, 24
-	for name, b := range map[string]pabal.Broker{"lossless": newMemory(t, memory.Retention{}), "not lossless": &hooked{Broker: newMemory(t, memory.Retention{})}} {
+	for name, b := range map[string]pabal.Broker{"lossless": newMemory(t, pabal.Retention{}), "not lossless": &hooked{Broker: newMemory(t, pabal.Retention{})}} {
 		t.Run(name, func(t *testing.T) {
 			h := newHub(t, b, pabal.Limits{WindowEntries: 16, BatchBytes: 64})
 			var published atomic.Int64

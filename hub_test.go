@@ -42,8 +42,8 @@ func (h *hooked) Read(ctx context.Context, ch pabal.Channel, q pabal.Query) (pab
 	return h.Broker.Read(ctx, ch, q)
 }
 
-func newMemory(t testing.TB, keep memory.Retention) *memory.Broker {
-	b := memory.New(memory.Config{Retention: func(pabal.Channel) memory.Retention { return keep }})
+func newMemory(t testing.TB, keep pabal.Retention) *memory.Broker {
+	b := memory.New(memory.Config{Retention: func(pabal.Channel) pabal.Retention { return keep }})
 	t.Cleanup(func() { _ = b.Close() })
 	return b
 }
@@ -175,7 +175,7 @@ func (r *reader) next(want ...string) {
 
 // At a limit the newcomer is told which, and nothing changes for others.
 func TestSessionLimits(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{Sessions: 3, SessionsPerAddress: 2, Channels: 2, ChannelsPerResponse: 2})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{Sessions: 3, SessionsPerAddress: 2, Channels: 2, ChannelsPerResponse: 2})
 	from := func(address string) (*pabal.Session, error) {
 		return h.Open(pabal.Grant{Address: address}, pabal.NewSignal(), pabal.Options{})
 	}
@@ -243,7 +243,7 @@ func wantLimit(t *testing.T, err error, name string, most int) {
 
 // Only Pabal writes to Pabal's own channels; anybody may read them.
 func TestOwnChannels(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 	p := pabal.Publish{Messages: []pabal.Message{{Data: []byte("1")}}}
 	_, err := h.Publish(t.Context(), pabal.Grant{}, "$host/cpu", p)
 	for _, err := range []error{err, h.Delete(t.Context(), pabal.Grant{}, "$host/cpu")} {
@@ -258,7 +258,7 @@ func TestOwnChannels(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 	once := pabal.Publish{Messages: []pabal.Message{{ID: "1", Data: []byte("1")}}}
 	for i := range 2 {
 		if done, err := h.Publish(t.Context(), pabal.Grant{}, "a", once); err != nil || done.Duplicate != (i > 0) {
@@ -284,7 +284,7 @@ func TestStats(t *testing.T) {
 	if got, err := h.Channels(t.Context(), "", "a", 10); err != nil || !slices.Equal(got, []pabal.Channel{"b"}) {
 		t.Errorf("channels after a: got %v, %v", got, err)
 	}
-	mute := newHub(t, &hooked{Broker: newMemory(t, memory.Retention{})}, pabal.Limits{})
+	mute := newHub(t, &hooked{Broker: newMemory(t, pabal.Retention{})}, pabal.Limits{})
 	if _, err := mute.Channels(t.Context(), "", "", 1); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a broker that cannot list: got %v", err)
 	}
@@ -297,7 +297,7 @@ func TestReadsAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads, most, now atomic.Int32
 		gate := make(chan struct{})
-		b := &hooked{Broker: newMemory(t, memory.Retention{})}
+		b := &hooked{Broker: newMemory(t, pabal.Retention{})}
 		b.read = func(ctx context.Context, ch pabal.Channel, q pabal.Query) (pabal.Page, error) {
 			page, err := b.Broker.Read(ctx, ch, q)
 			if _, resumed := q.From.After(); resumed { // only the sessions' reads
@@ -332,7 +332,7 @@ func TestReadsAreShared(t *testing.T) {
 
 // After Close nothing is left that runs, and what is asked for is refused.
 func TestHubClose(t *testing.T) {
-	b := newMemory(t, memory.Retention{})
+	b := newMemory(t, pabal.Retention{})
 	h := pabal.NewHub(b, pabal.Limits{})
 	caught, behind := newReader(t, h, pabal.Options{}, "a", pabal.FromNow()), newReader(t, h, pabal.Options{}, "b", pabal.FromNow())
 	caught.next("$live")

@@ -16,7 +16,7 @@ import (
 var latest = pabal.Options{Latest: true}
 
 func TestLatest(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 	r := newReader(t, h, latest, "a", pabal.FromAll())
 	r.next("$live")
 	publish(t, h, "a", "x=1", "y=1", "x=2", "z=1", "y=2")
@@ -38,7 +38,7 @@ func TestLatest(t *testing.T) {
 // Who has left the window gets the latest of each key from the broker, and a
 // key that the broker has dropped is a gap.
 func TestLatestBehindWindow(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{Entries: 3, Keys: 4, Latest: true}), pabal.Limits{WindowEntries: 2})
+	h := newHub(t, newMemory(t, pabal.Retention{Entries: 3, Keys: 4, Latest: true}), pabal.Limits{WindowEntries: 2})
 	start := publish(t, h, "a", "x=0").End
 	r := newReader(t, h, latest, "a", pabal.After(start))
 	r.next("$live")
@@ -51,7 +51,7 @@ func TestLatestBehindWindow(t *testing.T) {
 // What is the latest in a range is worked out once for all that stand there.
 func TestLatestIsShared(t *testing.T) {
 	const keys, readers = 400, 64
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 	var all []*reader
 	for range readers {
 		r := newReader(t, h, latest, "a", pabal.FromNow())
@@ -84,8 +84,8 @@ func TestLatestIsShared(t *testing.T) {
 // that it did not get was told of, unless it was cut.
 func TestLatestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		keep := memory.Retention{Entries: rapid.IntRange(1, 20).Draw(rt, "kept"), Latest: true}
-		b := memory.New(memory.Config{Retention: func(pabal.Channel) memory.Retention { return keep }})
+		keep := pabal.Retention{Entries: rapid.IntRange(1, 20).Draw(rt, "kept"), Latest: true}
+		b := memory.New(memory.Config{Retention: func(pabal.Channel) pabal.Retention { return keep }})
 		defer func() { _ = b.Close() }()
 		h := pabal.NewHub(b, pabal.Limits{WindowEntries: rapid.IntRange(1, 20).Draw(rt, "window"), BatchBytes: rapid.IntRange(50, 100).Draw(rt, "batch")})
 		defer h.Close()
@@ -162,7 +162,7 @@ func TestEvery(t *testing.T) {
 	for name, o := range map[string]pabal.Options{"all": {Every: 500 * time.Millisecond}, "latest": {Every: 500 * time.Millisecond, Latest: true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{WindowEntries: 20})
+				h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{WindowEntries: 20})
 				r := newReader(t, h, o, "a", pabal.FromAll())
 				go func() {
 					for i := range 200 {

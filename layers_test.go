@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"internal/*": {root},
 	"transport":  {root, "vector", "internal/*"},
 	"dialect/*":  {root, "internal/*"},
-	"broker/*":   {root},
+	"broker/*":   {root, "internal/*"},
 	"api":        {root, "internal/*"},
 	"auth":       {root},
 	"web":        nil,

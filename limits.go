@@ -62,6 +62,23 @@ func (e *LimitError) Error() string {
 	return text
 }
 
+// A StorageError says that what keeps the logs cannot do what was asked.
+type StorageError struct {
+	What  string        // could not be done, whether anything was, and what to do; for clients too
+	Full  bool          // there is no room to keep more
+	Retry time.Duration // after which to come back; 0 if that is not known
+	Err   error         // the cause, for the server's log
+}
+
+func (e *StorageError) Error() string {
+	if e.Err == nil {
+		return e.What
+	}
+	return fmt.Sprintf("%s (%v)", e.What, e.Err)
+}
+
+func (e *StorageError) Unwrap() error { return e.Err }
+
 // An InvalidError says what is wrong with what was given, and what to give
 // instead.
 type InvalidError struct{ Detail string }

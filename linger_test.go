@@ -12,14 +12,13 @@ import (
 	"weak"
 
 	"github.com/pabal/pabal"
-	"github.com/pabal/pabal/broker/memory"
 )
 
 // A tail is let go a while after its last reader left, and not before.
 func TestTailLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var begun, ended atomic.Int32
-		b := &hooked{Broker: newMemory(t, memory.Retention{})}
+		b := &hooked{Broker: newMemory(t, pabal.Retention{})}
 		b.tail = func(ctx context.Context, ch pabal.Channel, fn func(*pabal.Entry)) (pabal.Position, error) {
 			begun.Add(1)
 			context.AfterFunc(ctx, func() { ended.Add(1) })
@@ -51,7 +50,7 @@ func TestTailLinger(t *testing.T) {
 func TestHangingTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended atomic.Int32
-		b := &hooked{Broker: newMemory(t, memory.Retention{})}
+		b := &hooked{Broker: newMemory(t, pabal.Retention{})}
 		b.tail = func(ctx context.Context, _ pabal.Channel, _ func(*pabal.Entry)) (pabal.Position, error) {
 			defer ended.Add(1)
 			<-ctx.Done()
@@ -82,7 +81,7 @@ func (b *bell) Wake(*pabal.Tail) { b.rings.Add(1) }
 
 // Sessions that come and go on a channel where nothing happens leave nothing.
 func TestChurnLeavesNoWakers(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 	keeper := newReader(t, h, pabal.Options{}, "a", pabal.FromNow())
 	keeper.next("$live")
 	var left []weak.Pointer[bell]
@@ -127,7 +126,7 @@ func TestChurnLeavesNoWakers(t *testing.T) {
 
 // A tail that only lingers makes room for a channel that is read.
 func TestLingeringTailMakesRoom(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{Channels: 2})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{Channels: 2})
 	served := newReader(t, h, pabal.Options{}, "served", pabal.FromNow())
 	served.next("$live")
 	for _, ch := range []pabal.Channel{"a", "b", "c", "a"} {

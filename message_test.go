@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
-	"github.com/pabal/pabal/broker/memory"
 )
 
 func TestMessageCheck(t *testing.T) {
@@ -131,7 +130,7 @@ func TestEntry(t *testing.T) {
 
 // What is over a limit is refused whole, and the error names the limit.
 func TestPublishLimits(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{MessageBytes: 10, FieldBytes: 5, BatchMessages: 3, BatchBytes: 20})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{MessageBytes: 10, FieldBytes: 5, BatchMessages: 3, BatchBytes: 20})
 	m := func(n int) pabal.Message { return pabal.Message{Data: make([]byte, n)} }
 	for _, c := range []struct {
 		publish pabal.Publish

@@ -194,7 +194,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		keep := rapid.IntRange(1, 8).Draw(rt, "kept")
 		var b pabal.Broker
-		kept := memory.New(memory.Config{Retention: func(pabal.Channel) memory.Retention { return memory.Retention{Entries: keep} }})
+		kept := memory.New(memory.Config{Retention: func(pabal.Channel) pabal.Retention { return pabal.Retention{Entries: keep} }})
 		defer func() { _ = kept.Close() }()
 		if b = kept; rapid.Bool().Draw(rt, "not lossless") {
 			b = &hooked{Broker: kept}

@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
-	"github.com/pabal/pabal/broker/memory"
 )
 
 func TestWhereReadingBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+		h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 		begin := time.Now()
 		var at []pabal.Position
 		for _, data := range numbers(1, 5) {
@@ -69,7 +68,7 @@ func TestWhereReadingBegins(t *testing.T) {
 // where the first entry follows, or the client's own place if something was
 // lost. A response cut there resumes to the same.
 func TestOpenPosition(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{Entries: 3}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{Entries: 3}), pabal.Limits{})
 	first := publish(t, h, "a", "1").End
 	end := publish(t, h, "a", "2", "3", "4", "5").End
 	at := func(o pabal.Offset) pabal.Position { return pabal.Position{Epoch: end.Epoch, Offset: o} }
@@ -106,7 +105,7 @@ func TestOpenPosition(t *testing.T) {
 
 // Position follows each item, and the cursor of each item resumes just there.
 func TestResumeAtEachItem(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{Entries: 4}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{Entries: 4}), pabal.Limits{})
 	early := publish(t, h, "a", "0").End
 	publish(t, h, "a", numbers(1, 6)...)
 	r := newReader(t, h, pabal.Options{}, "a", pabal.After(early))
@@ -132,7 +131,7 @@ func TestResumeAtEachItem(t *testing.T) {
 }
 
 func TestDeleteResets(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 	empty := newReader(t, h, pabal.Options{}, "a", pabal.FromAll())
 	empty.next("$live")
 	publish(t, h, "a", "1", "2")
@@ -155,7 +154,7 @@ func TestDeleteResets(t *testing.T) {
 // $live is said at the end of what was there, once, and never before an entry
 // that was acknowledged when the session subscribed.
 func TestLive(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{BatchBytes: 4, WindowEntries: 3})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{BatchBytes: 4, WindowEntries: 3})
 	last := publish(t, h, "a", "0").End
 	for i := range 200 {
 		publish(t, h, "a", "x")
@@ -181,7 +180,7 @@ func TestLive(t *testing.T) {
 func TestLiveWaitsForTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		b := &losslessHooked{hooked{Broker: newMemory(t, memory.Retention{})}}
+		b := &losslessHooked{hooked{Broker: newMemory(t, pabal.Retention{})}}
 		b.read = func(ctx context.Context, ch pabal.Channel, q pabal.Query) (pabal.Page, error) {
 			<-gate
 			return b.Broker.Read(ctx, ch, q)
@@ -208,7 +207,7 @@ type losslessHooked struct{ hooked }
 func (*losslessHooked) Lossless() bool { return true }
 
 func TestClosed(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+	h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 	caught, behind := newReader(t, h, pabal.Options{}, "a", pabal.FromAll()), newReader(t, h, pabal.Options{}, "a", pabal.FromAll())
 	caught.next("$live")
 	end := publish(t, h, "a", "1").End
@@ -256,7 +255,7 @@ func TestClosed(t *testing.T) {
 // what was lost is told.
 func TestStoreComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		old := newMemory(t, memory.Retention{})
+		old := newMemory(t, pabal.Retention{})
 		b := &hooked{Broker: old}
 		b.tail = func(ctx context.Context, ch pabal.Channel, fn func(*pabal.Entry)) (pabal.Position, error) {
 			return b.Broker.Tail(ctx, ch, func(e *pabal.Entry) {
@@ -295,7 +294,7 @@ func TestStoreComesBack(t *testing.T) {
 // gives a sign of life.
 func TestBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub(t, newMemory(t, memory.Retention{}), pabal.Limits{})
+		h := newHub(t, newMemory(t, pabal.Retention{}), pabal.Limits{})
 		r := newReader(t, h, pabal.Options{}, "a", pabal.FromAll())
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

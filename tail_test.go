@@ -14,7 +14,6 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/broker/brokertest"
-	"github.com/pabal/pabal/broker/memory"
 )
 
 func numbers(from, to int) (list []string) {
@@ -33,7 +32,7 @@ func TestFaultyTail(t *testing.T) {
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
-			b := brokertest.Faulty(newMemory(t, memory.Retention{}), brokertest.Faults{Seed: seed, Drop: 0.2, Repeat: 0.3, Delay: 0.3, Swap: 0.3})
+			b := brokertest.Faulty(newMemory(t, pabal.Retention{}), brokertest.Faults{Seed: seed, Drop: 0.2, Repeat: 0.3, Delay: 0.3, Swap: 0.3})
 			h := newHub(t, b, pabal.Limits{WindowEntries: 1 + random.IntN(20)})
 			publish(t, h, "a", "1", "2")
 			early, late := newReader(t, h, pabal.Options{}, "a", pabal.FromAll()), newReader(t, h, pabal.Options{}, "a", pabal.FromLast(1))
@@ -60,7 +59,7 @@ func TestFaultyTail(t *testing.T) {
 // A tail that loses the last entry and says nothing more shows no hole.
 func TestSilentTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &hooked{Broker: newMemory(t, memory.Retention{})}
+		b := &hooked{Broker: newMemory(t, pabal.Retention{})}
 		b.tail = func(ctx context.Context, ch pabal.Channel, _ func(*pabal.Entry)) (pabal.Position, error) {
 			return b.Broker.Tail(ctx, ch, func(*pabal.Entry) {})
 		}
@@ -83,7 +82,7 @@ func TestLateTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var late []*pabal.Entry
 		var give func(*pabal.Entry)
-		b := &hooked{Broker: newMemory(t, memory.Retention{})}
+		b := &hooked{Broker: newMemory(t, pabal.Retention{})}
 		b.tail = func(ctx context.Context, ch pabal.Channel, fn func(*pabal.Entry)) (pabal.Position, error) {
 			give = fn
 			return b.Broker.Tail(ctx, ch, func(e *pabal.Entry) { late = append(late, e) })
@@ -116,7 +115,7 @@ func TestSlowCheck(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var slow atomic.Bool
 			gate := make(chan struct{})
-			b := &hooked{Broker: newMemory(t, memory.Retention{Entries: 1})}
+			b := &hooked{Broker: newMemory(t, pabal.Retention{Entries: 1})}
 			b.read = func(ctx context.Context, ch pabal.Channel, q pabal.Query) (pabal.Page, error) {
 				if slow.Load() && late {
 					<-gate
@@ -152,7 +151,7 @@ func TestSlowCheck(t *testing.T) {
 func TestChangeDuringRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		b := &losslessHooked{hooked{Broker: newMemory(t, memory.Retention{})}}
+		b := &losslessHooked{hooked{Broker: newMemory(t, pabal.Retention{})}}
 		b.read = func(ctx context.Context, ch pabal.Channel, q pabal.Query) (pabal.Page, error) {
 			page, err := b.Broker.Read(ctx, ch, q)
 			if _, resumed := q.From.After(); resumed {
@@ -180,7 +179,7 @@ func TestBrokerErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tails, reads, checks atomic.Int32
 		down := errors.New("the broker is down")
-		b := &hooked{Broker: newMemory(t, memory.Retention{})}
+		b := &hooked{Broker: newMemory(t, pabal.Retention{})}
 		b.tail = func(ctx context.Context, ch pabal.Channel, fn func(*pabal.Entry)) (pabal.Position, error) {
 			if tails.Add(-1) >= 0 {
 				return pabal.Position{}, down
@@ -228,7 +227,7 @@ func TestBrokerErrors(t *testing.T) {
 func TestWindow(t *testing.T) {
 	for name, limits := range map[string]pabal.Limits{"entries": {WindowEntries: 3}, "one": {WindowEntries: 1}, "bytes": {WindowBytes: 4}, "less": {WindowBytes: 1}} {
 		t.Run(name, func(t *testing.T) {
-			h := newHub(t, newMemory(t, memory.Retention{}), limits)
+			h := newHub(t, newMemory(t, pabal.Retention{}), limits)
 			r := newReader(t, h, pabal.Options{}, "a", pabal.FromAll())
 			r.next("$live")
 			for i := 1; i < 40; i += i {
@@ -244,7 +243,7 @@ func TestWindow(t *testing.T) {
 // Who stands on a link that left the window keeps alive neither what followed
 // it then nor what came later.
 func TestStalledReaderPinsNothing(t *testing.T) {
-	h := newHub(t, newMemory(t, memory.Retention{Entries: 4}), pabal.Limits{WindowEntries: 4})
+	h := newHub(t, newMemory(t, pabal.Retention{Entries: 4}), pabal.Limits{WindowEntries: 4})
 	stalled, other := newReader(t, h, pabal.Options{}, "a", pabal.FromNow()), newReader(t, h, pabal.Options{}, "a", pabal.FromNow())
 	stalled.next("$live")
 	other.next("$live")

@@ -17,11 +17,9 @@ import (
 // New wires a node as cfg says, which [config.Load] has checked.
 func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 	broker := memory.New(memory.Config{
-		Retention: func(pabal.Channel) memory.Retention { return retention(cfg.Keep) },
+		Retention: func(pabal.Channel) pabal.Retention { return retention(cfg.Keep) },
 		Channels:  cfg.Readers.Channels,
 		Bytes:     int(cfg.Keep.MemoryBytes),
-		IDWindow:  cfg.Keep.IDWindow,
-		IDs:       cfg.Keep.IDs,
 	})
 	hub := pabal.NewHub(broker, limits(cfg))
 	reads := newTransport(cfg, hub, log)
@@ -65,14 +63,14 @@ func newTransport(cfg config.Config, hub *pabal.Hub, log *slog.Logger) *transpor
 
 // retention returns what the memory broker keeps of a channel: there, what is
 // negative has no limit.
-func retention(k config.Keep) memory.Retention {
+func retention(k config.Keep) pabal.Retention {
 	none := func(n int) int {
 		if n == 0 {
 			return -1
 		}
 		return n
 	}
-	r := memory.Retention{Entries: none(k.KeepEntries), Bytes: none(int(k.KeepBytes)), Age: k.KeepAge, Latest: k.Keep == "latest", Keys: k.KeepKeys}
+	r := pabal.Retention{Entries: none(k.KeepEntries), Bytes: none(int(k.KeepBytes)), Age: k.KeepAge, Latest: k.Keep == "latest", Keys: k.KeepKeys, IDWindow: k.IDWindow, IDs: k.IDs}
 	if r.Age == 0 {
 		r.Age = -1
 	}

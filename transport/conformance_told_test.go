@@ -21,7 +21,7 @@ import (
 // it just there, from where it stood to where it goes on.
 func TestWhatIsMissingIsTold(t *testing.T) {
 	s := &setup{
-		memory: memory.Config{Retention: func(pabal.Channel) memory.Retention { return memory.Retention{Entries: 15} }},
+		memory: memory.Config{Retention: func(pabal.Channel) pabal.Retention { return pabal.Retention{Entries: 15} }},
 		limits: pabal.Limits{WindowEntries: 8},
 		reads:  transport.Handler{RotateBytes: 20_000, Retry: time.Millisecond},
 	}

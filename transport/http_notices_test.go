@@ -14,7 +14,7 @@ import (
 
 // What retention dropped is said, with where it goes on.
 func TestGaps(t *testing.T) {
-	keep := memory.Config{Retention: func(pabal.Channel) memory.Retention { return memory.Retention{Entries: 3} }}
+	keep := memory.Config{Retention: func(pabal.Channel) pabal.Retention { return pabal.Retention{Entries: 3} }}
 	bubble(t, &setup{memory: keep}, func(w *world) {
 		cursors := w.publish("chat", "1", "2", "3", "4", "5", "6")
 		a := w.poll("/channels/chat?cursor=" + cursors[0])
@@ -58,7 +58,7 @@ func (f *follow) now0(w *world, via, notice, cursor string) {
 
 // Of each key only the latest is read, and not more often than wanted.
 func TestLatestAndEvery(t *testing.T) {
-	keep := memory.Config{Retention: func(pabal.Channel) memory.Retention { return memory.Retention{Latest: true} }}
+	keep := memory.Config{Retention: func(pabal.Channel) pabal.Retention { return pabal.Retention{Latest: true} }}
 	bubble(t, &setup{memory: keep}, func(w *world) {
 		put := func(key string, n int) { w.do("POST", fmt.Sprintf("/channels/chat?key=%s", key), key+strconv.Itoa(n)) }
 		for n := range 3 {

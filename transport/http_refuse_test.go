@@ -160,8 +160,8 @@ func TestReadersPerAddress(t *testing.T) {
 
 // A broker that is full refuses publishers with a time to come back.
 func TestMemoryFull(t *testing.T) {
-	bubble(t, &setup{memory: memory.Config{Bytes: 1000, Retention: func(pabal.Channel) memory.Retention {
-		return memory.Retention{Age: time.Minute}
+	bubble(t, &setup{memory: memory.Config{Bytes: 1000, Retention: func(pabal.Channel) pabal.Retention {
+		return pabal.Retention{Age: time.Minute}
 	}}}, func(w *world) {
 		w.publish("chat", strings.Repeat("x", 500))
 		resp := w.do("POST", "/channels/other", strings.Repeat("x", 500))

@@ -88,7 +88,7 @@ func (b *modelBroker) log(ch pabal.Channel) *modelLog {
 // A modelSetup is what a test changes of a model.
 type modelSetup struct {
 	limits  pabal.Limits
-	keep    memory.Retention
+	keep    pabal.Retention
 	handler Handler
 	seed    uint64
 }
@@ -96,7 +96,7 @@ type modelSetup struct {
 func newModel(s *modelSetup) *model {
 	m := &model{h: &s.handler, random: rand.New(rand.NewPCG(s.seed, 0))}
 	m.broker = &modelBroker{logs: map[pabal.Channel]*modelLog{}, said: map[string]int{}}
-	m.broker.Broker = memory.New(memory.Config{Retention: func(pabal.Channel) memory.Retention { return s.keep }})
+	m.broker.Broker = memory.New(memory.Config{Retention: func(pabal.Channel) pabal.Retention { return s.keep }})
 	s.limits.SessionsPerAddress = s.limits.WithDefaults().Sessions
 	m.h.Hub = pabal.NewHub(m.broker, s.limits)
 	m.h.Log = slog.New(slog.NewTextHandler(modelLogger{m}, nil))

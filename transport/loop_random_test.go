@@ -15,7 +15,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/pabal/pabal"
-	"github.com/pabal/pabal/broker/memory"
 )
 
 // TestLoopModel has readers of all kinds come, take what they like, stall,
@@ -56,7 +55,7 @@ func playModel(t *rapid.T, readers int) {
 	keep := rapid.SampledFrom([]int{-1, -1, 12}).Draw(t, "kept")
 	p := &play{T: t, model: newModel(&modelSetup{
 		seed:   rapid.Uint64().Draw(t, "seed"),
-		keep:   memory.Retention{Entries: keep, Age: -1},
+		keep:   pabal.Retention{Entries: keep, Age: -1},
 		limits: pabal.Limits{WindowEntries: rapid.SampledFrom([]int{4, 1000}).Draw(t, "window"), MessageBytes: 300_000, TailLinger: time.Second},
 		handler: Handler{
 			Heartbeat: 10 * time.Second, WriteTimeout: 15 * time.Second, RotateAfter: time.Minute,

@@ -33,7 +33,7 @@ type node struct {
 func startNode() (*node, error) {
 	n := &node{broker: memory.New(memory.Config{
 		Bytes:     1 << 40,
-		Retention: func(pabal.Channel) memory.Retention { return memory.Retention{Entries: -1, Bytes: -1, Age: -1} },
+		Retention: func(pabal.Channel) pabal.Retention { return pabal.Retention{Entries: -1, Bytes: -1, Age: -1} },
 	})}
 	n.hub = pabal.NewHub(n.broker, pabal.Limits{})
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/once"
 )
 
 var errNothing = errors.New("there is nothing to publish: give at least one message, or close the channel")
@@ -20,14 +21,13 @@ func (b *Broker) Append(ctx context.Context, ch pabal.Channel, p pabal.Publish) 
 	if len(p.Messages) == 0 && !p.Close {
 		return pabal.Appended{}, errNothing
 	}
-	names := claimOf(ch, &p)
 	l, err := b.hold(ch)
 	if err != nil {
 		return pabal.Appended{}, err
 	}
 	defer l.order.Unlock()
 	closed := l.closed
-	done, entries, err := b.commit(l, &p, names)
+	done, entries, err := b.commit(l, &p, once.ClaimOf(ch, &p, &l.keep))
 	if err != nil {
 		b.forgetUnseen(l)
 		return pabal.Appended{}, err
@@ -38,12 +38,12 @@ func (b *Broker) Append(ctx context.Context, ch pabal.Channel, p pabal.Publish) 
 
 // commit does what Append promises but for telling the tails. Order is held,
 // so of two publishes with the same ID the second finds what the first did.
-func (b *Broker) commit(l *log, p *pabal.Publish, names *claim) (pabal.Appended, []*pabal.Entry, error) {
+func (b *Broker) commit(l *log, p *pabal.Publish, names *once.Claim) (pabal.Appended, []*pabal.Entry, error) {
 	now := clock()
-	known, refused := b.ids.find(names, now)
+	known, refused := b.ids.Find(names, now)
 	switch {
 	case known != nil:
-		err := l.repeat(p, known, names.whole)
+		err := l.repeat(p, known, names.Whole)
 		return *known, nil, err
 	case l.closed && len(p.Messages) == 0:
 		return pabal.Appended{End: l.endPosition()}, nil, nil
@@ -69,8 +69,8 @@ func (b *Broker) commit(l *log, p *pabal.Publish, names *claim) (pabal.Appended,
 	for i, e := range entries {
 		done.Positions[i] = e.Position()
 	}
-	b.ids.add(names, &done, now)
-	b.dueAt(now.Add(l.keep.idle()))
+	b.ids.Add(names, &done, now, nil)
+	b.dueAt(now.Add(l.keep.Idle()))
 	return done, entries, nil
 }
 
@@ -113,8 +113,8 @@ func (l *log) endsAt(p pabal.Position) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	last := l.first
-	if n := l.entries.len(); n > 0 {
-		last = (*l.entries.at(n - 1)).Offset
+	if n := l.entries.Len(); n > 0 {
+		last = (*l.entries.At(n - 1)).Offset
 	}
 	at, lost := l.place(p)
 	return lost == "" && at >= last
@@ -151,6 +151,6 @@ func (b *Broker) clear(l *log) {
 	l.clear(now)
 	l.mu.Unlock()
 	l.tell(nil, true)
-	b.dueAt(now.Add(l.keep.idle()))
+	b.dueAt(now.Add(l.keep.Idle()))
 	b.spare.Store(true)
 }

@@ -11,7 +11,7 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, tails := range []int{0, 1} {
 		b.Run(fmt.Sprint("tails=", tails), func(b *testing.B) {
-			m := fresh(b, Config{}, Retention{})
+			m := fresh(b, Config{}, pabal.Retention{})
 			told := 0
 			for range tails {
 				if _, err := m.Tail(b.Context(), "a", func(*pabal.Entry) { told++ }); err != nil {
@@ -28,7 +28,7 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 	b.Run("channels", func(b *testing.B) {
-		m := fresh(b, Config{}, Retention{})
+		m := fresh(b, Config{}, pabal.Retention{})
 		var next atomic.Int64
 		p := pabal.Publish{Messages: []pabal.Message{{Data: make([]byte, 128)}}}
 		b.ReportAllocs()
@@ -42,7 +42,7 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	})
 	b.Run("id", func(b *testing.B) {
-		m := fresh(b, Config{}, Retention{})
+		m := fresh(b, Config{}, pabal.Retention{})
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
@@ -56,7 +56,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func BenchmarkRead100(b *testing.B) {
-	m := fresh(b, Config{}, Retention{})
+	m := fresh(b, Config{}, pabal.Retention{})
 	for i := range 10_000 {
 		p := pabal.Publish{Messages: []pabal.Message{{Key: fmt.Sprint(i % 100), Data: make([]byte, 128)}}}
 		if _, err := m.Append(b.Context(), "a", p); err != nil {

@@ -11,7 +11,7 @@ import (
 
 func Example() {
 	b := memory.New(memory.Config{
-		Retention: func(pabal.Channel) memory.Retention { return memory.Retention{Entries: 1000, Age: time.Hour} },
+		Retention: func(pabal.Channel) pabal.Retention { return pabal.Retention{Entries: 1000, Age: time.Hour} },
 	})
 	defer func() { _ = b.Close() }()
 	ctx := context.Background()

@@ -1,6 +1,9 @@
 package memory
 
-import "github.com/pabal/pabal"
+import (
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/ring"
+)
 
 // latest knows the last entry of each key, and keeps those that retention has
 // cut off from the rest of the log.
@@ -8,9 +11,9 @@ type latest struct {
 	byKey map[string]*pabal.Entry // without the empty key; nil until there is one
 	plain *pabal.Entry            // the empty key's
 
-	apart ring[slot]   // last entries of their key from before the log's first; with holes, but none in front
-	holes int          // in apart
-	floor pabal.Offset // of readers at or after it, no key's last entry was dropped
+	apart ring.Ring[slot] // last entries of their key from before the log's first; with holes, but none in front
+	holes int             // in apart
+	floor pabal.Offset    // of readers at or after it, no key's last entry was dropped
 }
 
 // A slot keeps its place in the order when its entry is taken out.
@@ -69,12 +72,12 @@ func (t *latest) forget(e *pabal.Entry) {
 // keepApart keeps e, which is the last of its key and follows all that are
 // kept so.
 func (t *latest) keepApart(e *pabal.Entry) {
-	t.apart.push(slot{e, e.Offset, e.Time.UnixNano()})
+	t.apart.Push(slot{e, e.Offset, e.Time.UnixNano()})
 }
 
 // drop forgets the key least recently written of those kept apart.
 func (t *latest) drop() (freed *pabal.Entry) {
-	freed = t.apart.pop().entry
+	freed = t.apart.Pop().entry
 	t.floor = freed.Offset
 	t.forget(freed)
 	t.tidy()
@@ -84,10 +87,10 @@ func (t *latest) drop() (freed *pabal.Entry) {
 // take makes a hole where the entry at offset was kept apart.
 func (t *latest) take(offset pabal.Offset) bool {
 	i := t.after(offset - 1)
-	if i == t.apart.len() || t.apart.at(i).offset != offset {
+	if i == t.apart.Len() || t.apart.At(i).offset != offset {
 		return false
 	}
-	t.apart.at(i).entry = nil
+	t.apart.At(i).entry = nil
 	t.holes++
 	t.tidy()
 	return true
@@ -95,17 +98,17 @@ func (t *latest) take(offset pabal.Offset) bool {
 
 // tidy removes the holes in front, or all of them once they are the most.
 func (t *latest) tidy() {
-	for t.apart.len() > 0 && t.apart.at(0).entry == nil {
-		t.apart.pop()
+	for t.apart.Len() > 0 && t.apart.At(0).entry == nil {
+		t.apart.Pop()
 		t.holes--
 	}
-	if t.holes <= 16 || t.holes <= t.apart.len()/2 {
+	if t.holes <= 16 || t.holes <= t.apart.Len()/2 {
 		return
 	}
-	var whole ring[slot]
-	for i := range t.apart.len() {
-		if s := t.apart.at(i); s.entry != nil {
-			whole.push(*s)
+	var whole ring.Ring[slot]
+	for i := range t.apart.Len() {
+		if s := t.apart.At(i); s.entry != nil {
+			whole.Push(*s)
 		}
 	}
 	t.apart, t.holes = whole, 0
@@ -113,19 +116,19 @@ func (t *latest) tidy() {
 
 // after returns the place of the first slot after offset.
 func (t *latest) after(offset pabal.Offset) int {
-	return t.apart.search(func(s *slot) bool { return s.offset > offset })
+	return t.apart.Search(func(s *slot) bool { return s.offset > offset })
 }
 
 // since returns the place of the first slot that is not older than nano.
 func (t *latest) since(nano int64) int {
-	return t.apart.search(func(s *slot) bool { return s.time >= nano })
+	return t.apart.Search(func(s *slot) bool { return s.time >= nano })
 }
 
 // last returns the n-th last entry that is kept apart, or the first one.
 func (t *latest) last(n int) *pabal.Entry {
 	var found *pabal.Entry
-	for i := t.apart.len() - 1; i >= 0 && n > 0; i-- {
-		if e := t.apart.at(i).entry; e != nil {
+	for i := t.apart.Len() - 1; i >= 0 && n > 0; i-- {
+		if e := t.apart.At(i).entry; e != nil {
 			found = e
 			n--
 		}

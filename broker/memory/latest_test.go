@@ -16,8 +16,8 @@ import (
 // What is kept apart is checked against a plain list of all that was written.
 func TestLatestOfAll(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		r := Retention{Entries: rapid.IntRange(1, 6).Draw(rt, "entries"), Latest: true, Keys: rapid.IntRange(1, 60).Draw(rt, "keys")}
-		l := newLog(&life{epoch: 1}, "a", r.withDefaults(), 0)
+		r := pabal.Retention{Entries: rapid.IntRange(1, 6).Draw(rt, "entries"), Latest: true, Keys: rapid.IntRange(1, 60).Draw(rt, "keys")}
+		l := newLog(&life{epoch: 1}, "a", r.WithDefaults(), 0)
 		var written []*pabal.Entry
 		rt.Repeat(map[string]func(*rapid.T){
 			"append": func(rt *rapid.T) {
@@ -78,7 +78,7 @@ func checkLatest(t *rapid.T, l *log, written []*pabal.Entry) {
 
 // A key's last entry is lost in a crash, and the one before had made way for it.
 func TestLatestAfterCrash(t *testing.T) {
-	b := fresh(t, Config{}, Retention{Entries: 2, Latest: true})
+	b := fresh(t, Config{}, pabal.Retention{Entries: 2, Latest: true})
 	at := put(t, b, "a", of(5, "a"), of(5, "b"), of(5, "c"), of(5, "d"), of(5, "a")).Positions
 	next := b.Reopen(func(pabal.Channel) int { return 1 })
 	t.Cleanup(func() { _ = next.Close() })
@@ -105,7 +105,7 @@ func TestLatestAfterCrash(t *testing.T) {
 func TestLatestIsLinear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const entries = 50_000
-		b := fresh(t, Config{}, Retention{Entries: entries})
+		b := fresh(t, Config{}, pabal.Retention{Entries: entries})
 		for i := range entries {
 			put(t, b, "a", pabal.Message{Key: fmt.Sprint(i % 5000), Data: []byte("x")})
 		}
@@ -127,7 +127,7 @@ func TestLatestIsLinear(t *testing.T) {
 
 // A message is published, and then again as the last one.
 func TestRepeatCloses(t *testing.T) {
-	b := fresh(t, Config{}, Retention{})
+	b := fresh(t, Config{}, pabal.Retention{})
 	m := pabal.Message{ID: "a", Data: []byte("x")}
 	closing := pabal.Publish{Messages: []pabal.Message{m}, Close: true}
 	first := put(t, b, "a", m)

@@ -13,8 +13,8 @@ import (
 )
 
 // fresh returns a broker of channels that are kept as r says.
-func fresh(t testing.TB, c Config, r Retention) *Broker {
-	c.Retention = func(pabal.Channel) Retention { return r }
+func fresh(t testing.TB, c Config, r pabal.Retention) *Broker {
+	c.Retention = func(pabal.Channel) pabal.Retention { return r }
 	b := New(c)
 	t.Cleanup(func() { _ = b.Close() })
 	return b
@@ -47,7 +47,7 @@ func limit(t *testing.T, b *Broker, ch pabal.Channel, name string, m pabal.Messa
 func TestBytesOfAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const each = 1000
-		b := fresh(t, Config{Bytes: 10 * (each + overhead)}, Retention{Entries: 5, Age: time.Hour})
+		b := fresh(t, Config{Bytes: 10 * (each + overhead)}, pabal.Retention{Entries: 5, Age: time.Hour})
 		for range 5 {
 			put(t, b, "a", of(each, ""))
 		}
@@ -78,7 +78,7 @@ func TestBytesOfAll(t *testing.T) {
 
 func TestBytesWithLatest(t *testing.T) {
 	const each = 1000
-	b := fresh(t, Config{Bytes: 4 * (each + overhead)}, Retention{Entries: 2, Latest: true})
+	b := fresh(t, Config{Bytes: 4 * (each + overhead)}, pabal.Retention{Entries: 2, Latest: true})
 	put(t, b, "a", of(each, "a"), of(each, "b"), of(each, "c"), of(each, "d"))
 	_ = limit(t, b, "a", "memory-bytes", of(each, "e")) // all four are the last of their keys
 	put(t, b, "a", of(each, "a"))                       // kept apart until now
@@ -99,7 +99,7 @@ func known(b *Broker) int {
 // Nobody asks for them any more, and yet they go.
 func TestIdleChannelsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := fresh(t, Config{}, Retention{Age: time.Hour})
+		b := fresh(t, Config{}, pabal.Retention{Age: time.Hour})
 		for i := range 100 {
 			ch := pabal.Channel(fmt.Sprint("c", i))
 			put(t, b, ch, pabal.Message{ID: "x", Data: []byte("x")})
@@ -116,7 +116,7 @@ func TestIdleChannelsAreForgotten(t *testing.T) {
 		}
 		time.Sleep(time.Hour + 2*maxPause)
 		synctest.Wait()
-		if bytes, channels, ids := b.life.bytes.Load(), known(b), b.ids.queue.len(); bytes != 0 || channels != 1 || ids != 0 {
+		if bytes, channels, ids := b.life.bytes.Load(), known(b), b.ids.Len(); bytes != 0 || channels != 1 || ids != 0 {
 			t.Errorf("%d bytes, %d channels, %d ids are kept, want the one channel that is followed", bytes, channels, ids)
 		}
 		cancel()
@@ -129,7 +129,7 @@ func TestIdleChannelsAreForgotten(t *testing.T) {
 }
 
 func TestChannelsMakeRoom(t *testing.T) {
-	b := fresh(t, Config{Channels: 3}, Retention{})
+	b := fresh(t, Config{Channels: 3}, pabal.Retention{})
 	put(t, b, "a", of(1, ""))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -154,7 +154,7 @@ func TestChannelsMakeRoom(t *testing.T) {
 
 // Channels come, are deleted, followed and forgotten while others use them.
 func TestForgottenWhileUsed(t *testing.T) {
-	b := fresh(t, Config{Channels: 4}, Retention{Entries: 3})
+	b := fresh(t, Config{Channels: 4}, pabal.Retention{Entries: 3})
 	var all sync.WaitGroup
 	last := make([]pabal.Offset, 4)
 	for i := range last {
@@ -191,7 +191,7 @@ func TestForgottenWhileUsed(t *testing.T) {
 }
 
 func TestClosedBroker(t *testing.T) {
-	b := fresh(t, Config{}, Retention{})
+	b := fresh(t, Config{}, pabal.Retention{})
 	put(t, b, "a", of(1, ""))
 	for range 2 {
 		if err := b.Close(); err != nil {
@@ -211,7 +211,7 @@ func TestClosedBroker(t *testing.T) {
 
 // The clock was set back.
 func TestTimeNeverDecreases(t *testing.T) {
-	l := newLog(&life{epoch: 1}, "a", Retention{}.withDefaults(), 0)
+	l := newLog(&life{epoch: 1}, "a", pabal.Retention{}.WithDefaults(), 0)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	l.append(pabal.Message{}, at)
 	for _, later := range []time.Duration{-time.Hour, 0, time.Second} {
@@ -224,7 +224,7 @@ func TestTimeNeverDecreases(t *testing.T) {
 
 func TestNoLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := fresh(t, Config{}, Retention{Entries: -1, Bytes: -1, Age: -1})
+		b := fresh(t, Config{}, pabal.Retention{Entries: -1, Bytes: -1, Age: -1})
 		for range 11_000 {
 			put(t, b, "a", of(1000, ""))
 		}

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/ring"
 )
 
 // A log is one channel's. Offsets are compared without their epochs: those of
 // a later epoch are above all of an earlier one.
 type log struct {
 	channel pabal.Channel
-	keep    Retention
+	keep    pabal.Retention
 	life    *life
 
 	order sync.Mutex
@@ -25,7 +26,7 @@ type log struct {
 // state is guarded by the log's mu; changes other than those for age need
 // order, too.
 type state struct {
-	entries   ring[*pabal.Entry]
+	entries   ring.Ring[*pabal.Entry]
 	bytes     int
 	latest    latest
 	first     pabal.Offset // of readers at or after it, no entry was dropped
@@ -42,7 +43,7 @@ type state struct {
 // overhead is by how much an entry takes more memory than its size.
 const overhead = 192
 
-func newLog(l *life, ch pabal.Channel, keep Retention, floor pabal.Offset) *log {
+func newLog(l *life, ch pabal.Channel, keep pabal.Retention, floor pabal.Offset) *log {
 	return &log{channel: ch, keep: keep, life: l, state: state{
 		first: floor, cut: pabal.Evicted, end: floor, fresh: floor, touched: clock(), latest: latest{floor: floor},
 	}}
@@ -51,7 +52,7 @@ func newLog(l *life, ch pabal.Channel, keep Retention, floor pabal.Offset) *log 
 // pristine reports whether l holds nothing that was ever written.
 func (l *log) pristine() bool { return l.end == l.fresh && l.deleted == 0 && !l.closed }
 
-func (l *log) empty() bool { return l.entries.len() == 0 && l.latest.apart.len() == 0 }
+func (l *log) empty() bool { return l.entries.Len() == 0 && l.latest.apart.Len() == 0 }
 
 func (l *log) endPosition() pabal.Position {
 	return pabal.Position{Epoch: l.life.epoch, Offset: l.end}
@@ -76,7 +77,7 @@ func (l *log) append(m pabal.Message, now time.Time) *pabal.Entry {
 
 // put puts e at the end of what is kept.
 func (l *log) put(e *pabal.Entry) {
-	l.entries.push(e)
+	l.entries.Push(e)
 	l.bytes += e.Size()
 	if freed := l.latest.add(e); freed != nil {
 		l.free(freed)
@@ -85,21 +86,21 @@ func (l *log) put(e *pabal.Entry) {
 
 // trim drops what is over the bounds on entries, bytes and keys.
 func (l *log) trim() {
-	for n := l.entries.len(); n > l.keep.Entries || n > 1 && l.bytes > l.keep.Bytes; n-- {
+	for n := l.entries.Len(); n > l.keep.Entries || n > 1 && l.bytes > l.keep.Bytes; n-- {
 		l.dropFirst(pabal.Trimmed)
 	}
 	l.trimKeys()
 }
 
 func (l *log) trimKeys() {
-	for l.keep.Latest && l.latest.keys() > l.keep.Keys && l.latest.apart.len() > 0 {
+	for l.keep.Latest && l.latest.keys() > l.keep.Keys && l.latest.apart.Len() > 0 {
 		l.free(l.latest.drop())
 	}
 }
 
 // old reports whether l holds an entry that has expired.
 func (l *log) old(now time.Time) bool {
-	return l.keep.Age >= 0 && l.entries.len() > 0 && !(*l.entries.at(0)).Time.After(now.Add(-l.keep.Age))
+	return l.keep.Age >= 0 && l.entries.Len() > 0 && !(*l.entries.At(0)).Time.After(now.Add(-l.keep.Age))
 }
 
 func (l *log) expire(now time.Time) {
@@ -110,7 +111,7 @@ func (l *log) expire(now time.Time) {
 }
 
 func (l *log) dropFirst(why pabal.Reason) {
-	e := l.entries.pop()
+	e := l.entries.Pop()
 	l.bytes -= e.Size()
 	l.first, l.cut = e.Offset, why
 	last := l.latest.is(e)
@@ -131,11 +132,11 @@ func cost(size int) int64 { return int64(size + overhead) }
 // clear drops everything, and moves the end so that also who stood there is
 // told of it.
 func (l *log) clear(now time.Time) {
-	for i := range l.entries.len() {
-		l.free(*l.entries.at(i))
+	for i := range l.entries.Len() {
+		l.free(*l.entries.At(i))
 	}
-	for i := range l.latest.apart.len() {
-		if e := l.latest.apart.at(i).entry; e != nil {
+	for i := range l.latest.apart.Len() {
+		if e := l.latest.apart.At(i).entry; e != nil {
 			l.free(e)
 		}
 	}
@@ -183,9 +184,9 @@ func (l *log) wouldFree(messages []pabal.Message) (freed int64) {
 			freed += cost(e.Size())
 		}
 	}
-	n := l.entries.len() + len(messages)
-	for i := 0; i < l.entries.len() && (n > l.keep.Entries || n > 1 && bytes > l.keep.Bytes); i++ {
-		e := *l.entries.at(i)
+	n := l.entries.Len() + len(messages)
+	for i := 0; i < l.entries.Len() && (n > l.keep.Entries || n > 1 && bytes > l.keep.Bytes); i++ {
+		e := *l.entries.At(i)
 		n--
 		bytes -= e.Size()
 		if !l.keep.Latest || written[e.Key] || !l.latest.is(e) {

@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/once"
 )
 
 // A Broker keeps channels' logs in memory. It may be used by any number of
@@ -47,7 +48,7 @@ import (
 type Broker struct {
 	config Config
 	life   *life
-	ids    ids
+	ids    once.Set
 
 	mu      sync.RWMutex
 	logs    map[pabal.Channel]*log
@@ -94,7 +95,6 @@ func build(c Config, lineage []past) *Broker {
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
 	}
-	b.ids.window, b.ids.limit = b.config.IDWindow, b.config.IDs
 	b.due.Store(math.MaxInt64)
 	b.every.Store(int64(maxPause))
 	return b
@@ -152,9 +152,13 @@ func (b *Broker) hold(ch pabal.Channel) (*log, error) {
 	}
 }
 
+func (b *Broker) retention(ch pabal.Channel) pabal.Retention {
+	return b.config.Retention(ch).WithDefaults()
+}
+
 // add returns ch's log, made if need be.
 func (b *Broker) add(ch pabal.Channel) (*log, error) {
-	keep := b.config.Retention(ch).withDefaults()
+	keep := b.retention(ch)
 	l, full, err := b.addOf(ch, keep)
 	if full && b.makeRoom() {
 		l, full, err = b.addOf(ch, keep)
@@ -165,7 +169,7 @@ func (b *Broker) add(ch pabal.Channel) (*log, error) {
 	return l, err
 }
 
-func (b *Broker) addOf(ch pabal.Channel, keep Retention) (l *log, full bool, err error) {
+func (b *Broker) addOf(ch pabal.Channel, keep pabal.Retention) (l *log, full bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if l = b.logs[ch]; l != nil {
@@ -180,8 +184,8 @@ func (b *Broker) addOf(ch pabal.Channel, keep Retention) (l *log, full bool, err
 	l = newLog(b.life, ch, keep, b.floor)
 	b.logs[ch] = l
 	b.changes++
-	b.sweepWithin(keep.idle())
-	b.dueAt(l.touched.Add(keep.idle()))
+	b.sweepWithin(keep.Idle())
+	b.dueAt(l.touched.Add(keep.Idle()))
 	return l, false, nil
 }
 

@@ -91,10 +91,10 @@ func (r *reading) floor() (pabal.Offset, pabal.Reason) {
 
 func (r *reading) firstPosition() pabal.Position {
 	switch {
-	case r.apart && r.latest.apart.len() > 0:
-		return before(r.latest.apart.at(0).entry)
-	case r.entries.len() > 0:
-		return before(*r.entries.at(0))
+	case r.apart && r.latest.apart.Len() > 0:
+		return before(r.latest.apart.At(0).entry)
+	case r.entries.Len() > 0:
+		return before(*r.entries.At(0))
 	}
 	return r.endPosition()
 }
@@ -138,11 +138,11 @@ func (r *reading) fromAfter(p pabal.Position) pabal.Offset {
 }
 
 func (r *reading) fromLast(n int) pabal.Offset {
-	switch have := r.entries.len(); {
+	switch have := r.entries.Len(); {
 	case n <= 0:
 		return r.end
 	case n <= have:
-		return (*r.entries.at(have - n)).Prev
+		return (*r.entries.At(have - n)).Prev
 	case r.apart:
 		if e := r.latest.last(n - have); e != nil {
 			return e.Prev
@@ -152,21 +152,21 @@ func (r *reading) fromLast(n int) pabal.Offset {
 }
 
 func (r *reading) fromTime(t time.Time) pabal.Offset {
-	i := r.entries.search(func(e **pabal.Entry) bool { return !(*e).Time.Before(t) })
+	i := r.entries.Search(func(e **pabal.Entry) bool { return !(*e).Time.Before(t) })
 	if i == 0 && r.apart {
-		if i := r.latest.since(t.UnixNano()); i < r.latest.apart.len() {
-			return r.latest.apart.at(i).offset - 1
+		if i := r.latest.since(t.UnixNano()); i < r.latest.apart.Len() {
+			return r.latest.apart.At(i).offset - 1
 		}
 	}
-	if i == r.entries.len() {
+	if i == r.entries.Len() {
 		return r.end
 	}
-	return (*r.entries.at(i)).Prev
+	return (*r.entries.At(i)).Prev
 }
 
 // index returns the place of the first entry after offset.
 func (l *log) index(offset pabal.Offset) int {
-	return l.entries.search(func(e **pabal.Entry) bool { return (*e).Offset > offset })
+	return l.entries.Search(func(e **pabal.Entry) bool { return (*e).Offset > offset })
 }
 
 func (r *reading) forward(from pabal.Offset) {
@@ -175,10 +175,10 @@ func (r *reading) forward(from pabal.Offset) {
 		return
 	}
 	if !r.query.Latest {
-		r.page.Entries = make([]*pabal.Entry, 0, min(r.entries.len()-i, max(r.query.MaxEntries, 1)))
+		r.page.Entries = make([]*pabal.Entry, 0, min(r.entries.Len()-i, max(r.query.MaxEntries, 1)))
 	}
-	for ; i < r.entries.len(); i++ {
-		if !r.take(*r.entries.at(i)) {
+	for ; i < r.entries.Len(); i++ {
+		if !r.take(*r.entries.At(i)) {
 			return
 		}
 	}
@@ -188,8 +188,8 @@ func (r *reading) forward(from pabal.Offset) {
 // page is full.
 func (r *reading) forwardApart(from pabal.Offset) bool {
 	t := &r.latest
-	for i := t.after(from); i < t.apart.len(); i++ {
-		e := t.apart.at(i).entry
+	for i := t.after(from); i < t.apart.Len(); i++ {
+		e := t.apart.At(i).entry
 		if e == nil {
 			continue
 		}
@@ -229,10 +229,10 @@ func (r *reading) backward(p pabal.Position) {
 		at = r.end
 	}
 	for i := r.index(at) - 1; i >= 0 && !r.page.More; i-- {
-		r.take(*r.entries.at(i))
+		r.take(*r.entries.At(i))
 	}
 	for i := r.latest.after(at) - 1; r.apart && i >= 0 && !r.page.More; i-- {
-		if e := r.latest.apart.at(i).entry; e != nil {
+		if e := r.latest.apart.At(i).entry; e != nil {
 			r.take(e)
 		}
 	}

@@ -1,11 +1,11 @@
 package memory
 
 import (
-	"iter"
 	"maps"
 	"slices"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/once"
 )
 
 // Reopen closes b and returns what comes back after a crash that lost the
@@ -32,11 +32,12 @@ func (b *Broker) Reopen(lose func(pabal.Channel) int) *Broker {
 		next.logs[ch] = l.reopen(next.life, n)
 		l.order.Unlock()
 	}
-	for n, u := range b.ids.all() {
-		if next.survived(n.channel, u.end) {
-			next.ids.put(n, u)
+	b.ids.All(func(_ string, k once.Known) {
+		if next.survived(k.Channel, k.End) {
+			keep := next.retention(k.Channel)
+			next.ids.Restore(k, &keep)
 		}
-	}
+	})
 	next.every.Store(b.every.Load())
 	next.due.Store(0)
 	go next.run()
@@ -46,14 +47,14 @@ func (b *Broker) Reopen(lose func(pabal.Channel) int) *Broker {
 // reopen returns l without its last n entries.
 func (l *log) reopen(in *life, n int) *log {
 	next := newLog(in, l.channel, l.keep, 0)
-	kept := l.entries.len() - min(n, l.entries.len())
+	kept := l.entries.Len() - min(n, l.entries.Len())
 	next.state = state{
 		first: l.first, cut: l.cut, end: l.end, fresh: l.fresh, deleted: l.deleted,
 		closed: l.closed && n <= 0, time: l.time, touched: l.touched, latest: latest{floor: l.latest.floor},
 	}
 	survivor := l.end
-	if kept < l.entries.len() {
-		survivor = (*l.entries.at(kept)).Prev
+	if kept < l.entries.Len() {
+		survivor = (*l.entries.At(kept)).Prev
 	}
 	for i := range in.lineage {
 		s := survivor
@@ -62,15 +63,15 @@ func (l *log) reopen(in *life, n int) *log {
 		}
 		next.survivors = append(next.survivors, s)
 	}
-	for i := range l.latest.apart.len() {
-		if e := l.latest.apart.at(i).entry; e != nil {
+	for i := range l.latest.apart.Len() {
+		if e := l.latest.apart.At(i).entry; e != nil {
 			next.latest.add(e)
 			next.latest.keepApart(e)
 			in.bytes.Add(cost(e.Size()))
 		}
 	}
 	for i := range kept {
-		e := *l.entries.at(i)
+		e := *l.entries.At(i)
 		in.bytes.Add(cost(e.Size()))
 		next.put(e)
 	}
@@ -81,11 +82,11 @@ func (l *log) reopen(in *life, n int) *log {
 // loseKeys sees to the keys whose last entry was lost and whose one before
 // had made way for it: whoever reads the latest of each key lacks them.
 func (l *log) loseKeys(old *log, kept int) {
-	for i := kept; i < old.entries.len() && l.keep.Latest; i++ {
-		if l.latest.of((*old.entries.at(i)).Key) != nil {
+	for i := kept; i < old.entries.Len() && l.keep.Latest; i++ {
+		if l.latest.of((*old.entries.At(i)).Key) != nil {
 			continue
 		}
-		for l.latest.apart.len() > 0 {
+		for l.latest.apart.Len() > 0 {
 			l.free(l.latest.drop())
 		}
 		l.latest.floor = max(l.latest.floor, l.first)
@@ -128,18 +129,4 @@ func (b *Broker) survived(ch pabal.Channel, end pabal.Position) bool {
 	}
 	_, lost := l.place(end)
 	return lost == ""
-}
-
-// all returns what was published under each ID, oldest first. Nobody uses s
-// any more but to sweep it.
-func (s *ids) all() iter.Seq2[named, use] {
-	return func(yield func(named, use) bool) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for i := range s.queue.len() {
-			if n := *s.queue.at(i); !yield(n, s.known[n.name]) {
-				return
-			}
-		}
-	}
 }

@@ -70,7 +70,7 @@ func (b *Broker) makeRoom() bool {
 // sweep drops what has expired, and up to evict channels that hold nothing
 // before they have. It returns how many those were.
 func (b *Broker) sweep(now time.Time, evict int) (evicted int) {
-	b.ids.sweep(now)
+	b.ids.Sweep(now, nil)
 	b.mu.RLock()
 	logs := make([]*log, 0, len(b.logs))
 	for _, l := range b.logs {
@@ -98,20 +98,20 @@ func (l *log) sweep(now time.Time, evict bool) (due time.Time, forgettable bool)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.expire(now)
-	if l.entries.len() > 0 {
+	if l.entries.Len() > 0 {
 		if l.keep.Age < 0 {
 			return time.Unix(0, math.MaxInt64), false
 		}
-		return (*l.entries.at(0)).Time.Add(l.keep.Age), false
+		return (*l.entries.At(0)).Time.Add(l.keep.Age), false
 	}
-	due = l.touched.Add(l.keep.idle())
+	due = l.touched.Add(l.keep.Idle())
 	return due, l.forgettable(now, evict)
 }
 
 // forgettable reports whether the log holds nothing, and has not for long, or
 // may be evicted.
 func (l *log) forgettable(now time.Time, evict bool) bool {
-	return l.empty() && (evict && !l.closed || !now.Before(l.touched.Add(l.keep.idle())))
+	return l.empty() && (evict && !l.closed || !now.Before(l.touched.Add(l.keep.Idle())))
 }
 
 // forgetEmpty forgets l if it still can be and nobody uses it just now.

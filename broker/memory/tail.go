@@ -47,7 +47,7 @@ func (b *Broker) unfollow(l *log, t *tail) {
 	l.mu.Lock()
 	l.touched = now
 	l.mu.Unlock()
-	b.dueAt(now.Add(l.keep.idle()))
+	b.dueAt(now.Add(l.keep.Idle()))
 	b.spare.Store(true)
 }
 
