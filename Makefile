@@ -10,6 +10,7 @@ GO ?= go
 GOTESTFLAGS ?= -race -count=1
 FUZZTIME ?= 10s
 BENCHTIME ?= 100ms
+CRASHES ?= 5000
 
 # The root module and the modules nested in it; tools/ holds no code, only the linter's version.
 MODULES := . $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
@@ -82,6 +83,10 @@ fuzz: ## each fuzz target in turn, for FUZZTIME (10s)
 .PHONY: soak
 soak: ## 100,000 entries to 200 readers that break off and hop: counts what is lost, repeated, out of order
 	cd bench && $(GO) run ./soak
+
+.PHONY: crash
+crash: ## kill -9 a server CRASHES (5000) times under publishers and readers: nothing may be lost or repeated (30 minutes)
+	$(GO) test -race -count=1 -timeout 0 -v -run 'Always|Lossy' ./internal/crash -kills $(CRASHES) $(CRASHFLAGS)
 
 .PHONY: clean
 clean: ## remove what was built; data and installed packages stay

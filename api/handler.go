@@ -3,6 +3,7 @@
 package api
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,7 +23,8 @@ type Handler struct {
 	Log       *slog.Logger // nil: slog.Default()
 	BodyBytes int64        // of all bodies that are being read at once; 256 MiB
 
-	bodies atomic.Int64
+	bodies   atomic.Int64
+	failures problem.Failures
 }
 
 // methods are those of a channel, reading included.
@@ -31,15 +33,8 @@ const methods = "GET, HEAD, POST, DELETE, OPTIONS"
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.serve(w, r); err != nil {
-		p := problem.From(err)
-		if p.Status >= 500 && p.Status != http.StatusServiceUnavailable {
-			log := h.Log
-			if log == nil {
-				log = slog.Default()
-			}
-			log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		}
-		problem.Write(w, p)
+		h.failures.Log(cmp.Or(h.Log, slog.Default()), err, "method", r.Method, "path", r.URL.Path)
+		problem.Write(w, problem.From(err))
 	}
 }
 

@@ -38,6 +38,9 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Chann
 		return err
 	}
 	done, err := h.Hub.Publish(r.Context(), grant(r), ch, p)
+	if errors.Is(err, pabal.ErrMoved) {
+		return h.moved(r, ch)
+	}
 	if err != nil {
 		return err
 	}
@@ -113,7 +116,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, query url.Values)
 	if p.Close = query.Has("close"); p.Close && query.Get("close") != "" && query.Get("close") != "true" {
 		return p, false, problem.BadRequest("?close=%.40s: give ?close to close the channel, and leave it out otherwise", query.Get("close"))
 	}
-	if p.If, err = condition(r.Header.Get("If-Match")); err != nil {
+	if p.If, err = condition(r.Header.Values("If-Match")); err != nil {
 		return p, false, err
 	}
 	contentType, err := plain(r.Header.Get("Content-Type"))
@@ -170,16 +173,42 @@ func plain(contentType string) (string, error) {
 	return contentType, nil
 }
 
-// condition parses If-Match: the cursor at which the log must end.
-func condition(header string) (*pabal.Position, error) {
-	if header == "" {
+// condition parses If-Match: the cursor at which the log must end, in quotes
+// or bare. Whatever else it says is refused, lest something be published that
+// was meant to depend on it.
+func condition(values []string) (*pabal.Position, error) {
+	if len(values) == 0 {
 		return nil, nil
 	}
-	at, err := pabal.ParsePosition(strings.TrimSuffix(strings.Trim(header, `"`), closedTag))
+	header := strings.TrimSpace(values[0])
+	switch {
+	case len(values) > 1 || strings.Contains(header, ","):
+		return nil, problem.BadRequest("If-Match must be one cursor: a channel has one end")
+	case header == "*":
+		return nil, problem.BadRequest("If-Match must be one cursor: * holds for every channel, so leave the header out")
+	case strings.HasPrefix(header, "W/"):
+		return nil, problem.BadRequest("If-Match must be one cursor without W/ before it: what is weak matches nothing")
+	}
+	if inner, ok := strings.CutPrefix(header, `"`); ok {
+		if header, ok = strings.CutSuffix(inner, `"`); !ok {
+			return nil, problem.BadRequest("If-Match must be one cursor: its closing quote is missing")
+		}
+	}
+	at, err := pabal.ParsePosition(strings.TrimSuffix(header, closedTag))
 	if err != nil {
 		return nil, problem.BadRequest("If-Match must be one cursor, as HEAD gives it in ETag: %v", err)
 	}
 	return &at, nil
+}
+
+// moved says that ch does not end where the condition of r says, and where it
+// ends now, if that can be read.
+func (h *Handler) moved(r *http.Request, ch pabal.Channel) error {
+	end, _, err := h.Hub.End(r.Context(), ch)
+	if err != nil {
+		return pabal.ErrMoved
+	}
+	return problem.Moved(end.String())
 }
 
 // readBody reads r's body, of at most most bytes. limit and max are what an

@@ -4,14 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/api"
 )
 
 func TestReceipts(t *testing.T) {
@@ -133,6 +136,13 @@ func TestPublishRefuses(t *testing.T) {
 		{"chat?close=false", "x", "", 400, "?close=false"},
 		{"chat", "x", "Content-Encoding: gzip", 415, "gzip"},
 		{"chat", "x", "If-Match: *", 400, "If-Match must be one cursor"},
+		{"chat", "x", "If-Match: ", 400, "If-Match must be one cursor"},
+		{"chat", "x", `If-Match: ""`, 400, "If-Match must be one cursor"},
+		{"chat", "x", `If-Match: "` + before, 400, "closing quote"},
+		{"chat", "x", "If-Match: " + before + `"`, 400, "If-Match must be one cursor"},
+		{"chat", "x", `If-Match: W/"` + before + `"`, 400, "without W/"},
+		{"chat", "x", `If-Match: "` + before + `", "1-1"`, 400, "one end"},
+		{"chat", "x", "If-Match: x", 400, "If-Match must be one cursor"},
 		{"chat", "x", `If-Match: "1-1"`, 412, "not where the condition says"},
 		{"chat", "x", "Content-Type: text", 200, ""},
 		{"chat", "x", "Content-Type: ;", 400, "no media type"},
@@ -174,6 +184,67 @@ func TestConditions(t *testing.T) {
 	w.do(http.MethodPost, "/channels/chat?close", "")
 	tag := w.do(http.MethodHead, "/channels/chat", "").Header().Get("ETag")
 	w.refused("what HEAD said of a closed channel", w.do(http.MethodPost, "/channels/chat", "c", "If-Match: "+tag), 409, "closed")
+}
+
+// Of two writers that read the same end one is refused, told where the end is
+// now, and agrees with the other on an order after that.
+func TestTwoWriters(t *testing.T) {
+	for _, c := range []struct{ name, target, body, header string }{
+		{"a message", "/channels/chat", "mine", "X: y"},
+		{"a batch", "/channels/chat", "{}\n{}", "Content-Type: application/x-ndjson"},
+		{"the end", "/channels/chat?close", "", "X: y"},
+	} {
+		w := newWorld(t, pabal.Limits{})
+		w.do(http.MethodPost, "/channels/chat", "first")
+		seen := w.end()
+		if resp := w.do(http.MethodPost, "/channels/chat", "theirs", "If-Match: "+seen); resp.Code != 200 {
+			t.Fatalf("the first: got %d %s", resp.Code, resp.Body)
+		}
+		resp := w.do(http.MethodPost, c.target, c.body, c.header, `If-Match: "`+seen+`"`)
+		w.refused(c.name, resp, 412, "read on from there")
+		var p struct{ Type, Cursor string }
+		if err := json.Unmarshal(resp.Body.Bytes(), &p); err != nil || p.Cursor != w.end() || resp.Header().Get("Pabal-Cursor") != w.end() || p.Type != "/problems/moved" {
+			t.Errorf("%s: got %s %v, want the end %s", c.name, resp.Body, resp.Header(), w.end())
+		}
+		for range 2 { // that its own publish moved the end is no reason to refuse the repeat
+			resp = w.do(http.MethodPost, c.target, c.body, c.header, `If-Match: "`+p.Cursor+`"`, "Idempotency-Key: k")
+			if resp.Code != 200 {
+				t.Errorf("%s, again: got %d %s", c.name, resp.Code, resp.Body)
+			}
+		}
+	}
+	w := newWorld(t, pabal.Limits{})
+	at := w.end()
+	r := httptest.NewRequest(http.MethodPost, "/channels/chat", strings.NewReader("x"))
+	r.Header["If-Match"] = []string{at, at}
+	w.refused("two conditions", w.serve(r), 400, "one end")
+	if resp := w.do(http.MethodPost, "/channels/chat", "x", "If-Match: "+at); resp.Code != 200 {
+		t.Errorf("an unwritten channel: got %d %s", resp.Code, resp.Body)
+	}
+}
+
+func TestStorageFails(t *testing.T) {
+	for status, failure := range map[int]*pabal.StorageError{
+		503: {What: "nothing was published: the disk is read-only", Retry: 10 * time.Second, Err: errors.New("open /secret: read-only")},
+		507: {What: "nothing was published: make room", Full: true, Err: errors.New("write /secret: no space")},
+	} {
+		w := newWorld(t, pabal.Limits{})
+		hub := pabal.NewHub(failing{w.broker, failure}, pabal.Limits{})
+		defer hub.Close()
+		var log strings.Builder
+		w.handler = &api.Handler{Hub: hub, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		resp := w.do(http.MethodPost, "/channels/chat", "x")
+		w.refused("a publish", resp, status, failure.What)
+		if strings.Contains(resp.Body.String(), "/secret") || !strings.Contains(log.String(), "/secret") {
+			t.Errorf("got %s and the log %s, want the cause in the log only", resp.Body, &log)
+		}
+		if got, want := resp.Header().Get("Retry-After"), map[int]string{503: "10"}[status]; got != want {
+			t.Errorf("Retry-After of %d: got %q, want %q", status, got, want)
+		}
+		if resp := w.do(http.MethodHead, "/channels/chat", ""); resp.Code != 200 {
+			t.Errorf("reading goes on: got %d", resp.Code)
+		}
+	}
 }
 
 // brokenBody is a body that breaks off.

@@ -15,6 +15,8 @@
 //		}
 //	}
 //
+// What is there already is read by [Client.Read], page by page and both ways.
+//
 // # The promise
 //
 // A subscription gives each entry of its channels once and in order, or,

@@ -31,6 +31,7 @@ type Error struct {
 	Title      string        `json:"title"`
 	Detail     string        `json:"detail"` // what is wrong and what to do
 	Limit      string        `json:"limit"`  // the limit that refused, by the name it has in the server's configuration
+	Cursor     string        `json:"cursor"` // of [pabal.ErrMoved]: where the channel ends instead; empty if the server did not say
 	RetryAfter time.Duration `json:"-"`      // when to come back; 0 if the server did not say
 
 	foreign bool // not from a Pabal server, but from what stands before it

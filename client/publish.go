@@ -39,14 +39,28 @@ func (c *Client) Publish(ctx context.Context, channel pabal.Channel, messages ..
 	if len(messages) == 0 {
 		return Receipt{}, errors.New("publish: there is no message")
 	}
-	return c.post(ctx, channel, url.Values{}, messages)
+	return c.post(ctx, channel, url.Values{}, http.Header{}, messages)
+}
+
+// PublishIf is Publish, if channel ends at cursor; else nothing is published,
+// and the [*Error] is [pabal.ErrMoved] and has the cursor of the end. So of
+// several who publish after the same entry one succeeds, and the others can
+// read what it has published, and try again from there.
+func (c *Client) PublishIf(ctx context.Context, channel pabal.Channel, cursor string, messages ...pabal.Message) (Receipt, error) {
+	if len(messages) == 0 {
+		return Receipt{}, errors.New("publish: there is no message")
+	}
+	if _, err := pabal.ParsePosition(cursor); err != nil {
+		return Receipt{}, fmt.Errorf("publish: %w", err)
+	}
+	return c.post(ctx, channel, url.Values{}, http.Header{"If-Match": {`"` + cursor + `"`}}, messages)
 }
 
 // CloseChannel closes channel after messages, if there are any: nothing can be
 // published to it from then on, and its readers come to an end. Outcomes are
 // as with [Client.Publish].
 func (c *Client) CloseChannel(ctx context.Context, channel pabal.Channel, messages ...pabal.Message) (Receipt, error) {
-	return c.post(ctx, channel, url.Values{"close": {""}}, messages)
+	return c.post(ctx, channel, url.Values{"close": {""}}, http.Header{}, messages)
 }
 
 // DeleteChannel makes the server forget channel's log. A channel that is not
@@ -56,8 +70,7 @@ func (c *Client) DeleteChannel(ctx context.Context, channel pabal.Channel) error
 	return err
 }
 
-func (c *Client) post(ctx context.Context, channel pabal.Channel, query url.Values, messages []pabal.Message) (Receipt, error) {
-	header := http.Header{}
+func (c *Client) post(ctx context.Context, channel pabal.Channel, query url.Values, header http.Header, messages []pabal.Message) (Receipt, error) {
 	for i := range messages {
 		if messages[i].ID == "" {
 			header.Set("Idempotency-Key", rand.Text())

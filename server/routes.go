@@ -14,7 +14,7 @@ const bodyTimeout = time.Minute
 // routes returns the handler of all URLs. It is not an http.ServeMux, since
 // that would clean a channel's name before it can be refused.
 func (s *Server) routes() http.Handler {
-	health, metrics := readOnly(s.health), newMetrics(s.parts.hub.Stats, s.log)
+	health, metrics := readOnly(s.health), newMetrics(s.parts.hub.Stats, s.parts.health, s.log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case path == "/channels" || strings.HasPrefix(path, "/channels/"):

@@ -35,11 +35,13 @@ type parts struct {
 	pages http.Handler
 	own   func(context.Context, pabal.Channel, pabal.Publish) error // publishes what is Pabal's own, which the hub does not count
 	close func() error                                              // of what keeps the logs
+
+	health func() error // of what keeps the logs: what it cannot do; nil if there is nothing to ask
 }
 
 // newServer puts p together as cfg says.
 func newServer(cfg config.Config, log *slog.Logger, p parts) (*Server, error) {
-	s := &Server{cfg: cfg, log: log, parts: p, health: new(health)}
+	s := &Server{cfg: cfg, log: log, parts: p, health: &health{storage: p.health}}
 	guard, err := newGuard(cfg.Access.AllowOrigin)
 	if err != nil {
 		return nil, err

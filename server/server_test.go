@@ -51,6 +51,7 @@ func testConfig() config.Config {
 	c := config.Default()
 	c.Serving.Listen = []string{"127.0.0.1:0"}
 	c.Log.HostMetrics = false
+	c.Storage.Broker = "memory"
 	return c
 }
 

@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/api"
+	"github.com/pabal/pabal/broker/disk"
 	"github.com/pabal/pabal/broker/memory"
 	"github.com/pabal/pabal/server/config"
 	"github.com/pabal/pabal/transport"
@@ -16,11 +18,10 @@ import (
 
 // New wires a node as cfg says, which [config.Load] has checked.
 func New(cfg config.Config, log *slog.Logger) (*Server, error) {
-	broker := memory.New(memory.Config{
-		Retention: func(pabal.Channel) pabal.Retention { return retention(cfg.Keep) },
-		Channels:  cfg.Readers.Channels,
-		Bytes:     int(cfg.Keep.MemoryBytes),
-	})
+	broker, health, err := openBroker(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	hub := pabal.NewHub(broker, limits(cfg))
 	reads := newTransport(cfg, hub, log)
 	s, err := newServer(cfg, log, parts{
@@ -33,13 +34,84 @@ func New(cfg config.Config, log *slog.Logger) (*Server, error) {
 			_, err := broker.Append(ctx, ch, p)
 			return err
 		},
-		close: broker.Close,
+		close:  broker.Close,
+		health: health,
 	})
 	if err != nil {
 		hub.Close()
 		return nil, errors.Join(err, broker.Close())
 	}
 	return s, nil
+}
+
+// broker keeps the logs, until it is closed.
+type broker interface {
+	pabal.Broker
+	io.Closer
+}
+
+// openBroker opens the broker that cfg names. If it can fail while it is open,
+// health says of what.
+func openBroker(cfg config.Config, log *slog.Logger) (b broker, health func() error, err error) {
+	rules, err := newRules(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg.Storage.Broker == "memory" {
+		return memory.New(memory.Config{
+			Retention: func(ch pabal.Channel) pabal.Retention { return rules.of(ch).Retention },
+			Channels:  cfg.Readers.Channels,
+			Bytes:     int(cfg.Storage.MemoryBytes),
+		}), nil, nil
+	}
+	d, err := disk.Open(disk.Config{
+		Dir:          cfg.Storage.Data,
+		Rules:        rules.of,
+		Channels:     cfg.Storage.StoredChannels,
+		Cache:        int(cfg.Storage.CacheBytes),
+		SyncInterval: cfg.Storage.SyncInterval,
+		MinFree:      orNone(int(cfg.Storage.MinFree)),
+		Log:          log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, d.Health, nil
+}
+
+// rules are for the channels of each namespace, and for all others.
+type rules struct {
+	namespaces config.Namespaces
+	each       []disk.Rules
+	others     disk.Rules
+}
+
+func newRules(cfg config.Config) (*rules, error) {
+	others, err := rulesOf("", cfg.Keep)
+	if err != nil {
+		return nil, err
+	}
+	r := &rules{namespaces: cfg.Namespaces, others: others}
+	for _, n := range cfg.Namespaces {
+		each, err := rulesOf(n.Name, n.Keep)
+		if err != nil {
+			return nil, err
+		}
+		r.each = append(r.each, each)
+	}
+	return r, nil
+}
+
+func (r *rules) of(ch pabal.Channel) disk.Rules {
+	if i := r.namespaces.Find(ch); i >= 0 {
+		return r.each[i]
+	}
+	return r.others
+}
+
+func rulesOf(namespace string, k config.Keep) (disk.Rules, error) {
+	sync, err := disk.ParseSync(k.Sync)
+	return disk.Rules{Retention: retention(namespace, k), Sync: sync}, err
 }
 
 func newTransport(cfg config.Config, hub *pabal.Hub, log *slog.Logger) *transport.Handler {
@@ -61,20 +133,27 @@ func newTransport(cfg config.Config, hub *pabal.Hub, log *slog.Logger) *transpor
 	return h
 }
 
-// retention returns what the memory broker keeps of a channel: there, what is
-// negative has no limit.
-func retention(k config.Keep) pabal.Retention {
-	none := func(n int) int {
-		if n == 0 {
-			return -1
-		}
-		return n
+// retention returns what a broker keeps of a channel.
+func retention(namespace string, k config.Keep) pabal.Retention {
+	return pabal.Retention{
+		Entries:    orNone(k.KeepEntries),
+		Bytes:      orNone(int(k.KeepBytes)),
+		Age:        orNone(k.KeepAge),
+		Latest:     k.Keep == "latest",
+		Keys:       k.KeepKeys,
+		CloseAfter: k.CloseAfter,
+		Namespace:  namespace,
+		IDWindow:   k.IDWindow,
+		IDs:        k.IDs,
 	}
-	r := pabal.Retention{Entries: none(k.KeepEntries), Bytes: none(int(k.KeepBytes)), Age: k.KeepAge, Latest: k.Keep == "latest", Keys: k.KeepKeys, IDWindow: k.IDWindow, IDs: k.IDs}
-	if r.Age == 0 {
-		r.Age = -1
+}
+
+// orNone returns n, or for 0 what brokers take for no limit.
+func orNone[N ~int | ~int64](n N) N {
+	if n == 0 {
+		return -1
 	}
-	return r
+	return n
 }
 
 // limits returns the limits of the engine: there, what is 0 has its default.

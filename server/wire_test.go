@@ -5,10 +5,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/broker/disk"
 	"github.com/pabal/pabal/server/config"
 )
 
@@ -22,8 +25,87 @@ func TestLimits(t *testing.T) {
 	if got := limits(c).SessionsPerAddress; got < 1e9 {
 		t.Errorf("no limit on sessions of an address: got %d", got)
 	}
-	if got := retention(c.Keep); got.Entries >= 0 || got.Age >= 0 || got.Bytes != 16<<20 {
+	if got := retention("", c.Keep); got.Entries >= 0 || got.Age >= 0 || got.Bytes != 16<<20 {
 		t.Errorf("no limit on entries and age: got %+v, want them below zero, and 16 MiB", got)
+	}
+}
+
+// Unset, it keeps what a broker does by default.
+func TestRules(t *testing.T) {
+	c := config.Default()
+	c.Namespaces = config.Namespaces{
+		{Name: "live", Match: []config.Pattern{"sports/live"}, Keep: config.Keep{Keep: "latest", KeepEntries: 5, KeepKeys: 6, Sync: "never", IDs: 7}},
+		{Name: "slow", Match: []config.Pattern{"sports/*"}, Keep: config.Keep{KeepBytes: 5, KeepAge: time.Hour, Sync: "interval", IDWindow: time.Minute, CloseAfter: time.Second}},
+	}
+	rules, err := newRules(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ch, want := range map[pabal.Channel]disk.Rules{
+		"chat":        {Retention: pabal.Retention{}.WithDefaults()},
+		"$host/cpu":   {Retention: pabal.Retention{}.WithDefaults()},
+		"sports/live": {Retention: pabal.Retention{Entries: 5, Bytes: -1, Age: -1, Latest: true, Keys: 6, Namespace: "live", IDs: 7}, Sync: disk.SyncNever},
+		"sports/kbo":  {Retention: pabal.Retention{Entries: -1, Bytes: 5, Age: time.Hour, CloseAfter: time.Second, Namespace: "slow", IDWindow: time.Minute}, Sync: disk.SyncInterval},
+	} {
+		if got := rules.of(ch); got != want {
+			t.Errorf("%s: got %+v, want %+v", ch, got, want)
+		}
+	}
+}
+
+// What a broker does with a channel hangs on its namespace.
+func TestNamespacesOfMemory(t *testing.T) {
+	cfg := testConfig()
+	few := cfg.Keep
+	few.KeepEntries = 2
+	cfg.Namespaces = config.Namespaces{{Name: "few", Match: []config.Pattern{"few/*"}, Keep: few}}
+	b, health, err := openBroker(cfg, slog.New(slog.DiscardHandler))
+	if err != nil || health != nil {
+		t.Fatalf("the memory broker: health is there: %v, error %v; want neither", health != nil, err)
+	}
+	defer b.Close()
+	for ch, want := range map[pabal.Channel]int{"few": 3, "few/a": 2} {
+		if _, err := b.Append(t.Context(), ch, pabal.Publish{Messages: make([]pabal.Message, 3)}); err != nil {
+			t.Fatal(err)
+		}
+		page, err := b.Read(t.Context(), ch, pabal.Query{MaxEntries: 10, MaxBytes: 100})
+		if err != nil || len(page.Entries) != want {
+			t.Errorf("%s: got %d entries, %v; want %d", ch, len(page.Entries), err, want)
+		}
+	}
+}
+
+// By default what was published outlives the node.
+func TestNodeOnDisk(t *testing.T) {
+	cfg := testConfig()
+	cfg.Storage = config.Default().Storage
+	cfg.Storage.Data = filepath.Join(t.TempDir(), "data")
+	for _, want := range []string{`"entries":[]`, `"data":"hello"`} {
+		node, err := New(cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := node.parts.health(); err != nil {
+			t.Errorf("health: %v", err)
+		}
+		s := run(t, node)
+		c := client(t, http1, nil)
+		if status, body := get(t, c, s.url+"/channels/chat?via=poll"); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("got %d %s, want %s", status, body, want)
+		}
+		res, err := c.Post(s.url+"/channels/chat", "text/plain", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := bodyOf(t, res); res.StatusCode != http.StatusOK {
+			t.Fatalf("publish: got %s %s", res.Status, body)
+		}
+		c.CloseIdleConnections()
+		s.stop()
+	}
+	cfg.Storage.Data = filepath.Join(cfg.Storage.Data, "no\x00directory")
+	if _, err := New(cfg, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("a directory that cannot be: got no error")
 	}
 }
 

@@ -20,11 +20,15 @@ type answer struct {
 	more    bool
 	places  []pabal.Position // where the reader stands, in each channel
 	cursor  string           // the same as text
+	before  string           // the cursor before which older entries lie; of one channel, unless the client knows it
 }
 
 // answer answers a poll, a long poll or a JSONP request. The error is of a
 // request to which nothing was written.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) error {
+	if q.before != nil {
+		return h.answerBefore(w, r, q)
+	}
 	var waker pabal.Waker
 	signal := pabal.NewSignal()
 	if q.wait > 0 {
@@ -67,6 +71,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) err
 	from, err := cursorOf(q.channels, start)
 	if err != nil {
 		return err
+	}
+	if len(q.channels) == 1 && q.cursor == "" {
+		a.before = from
 	}
 	h.writeAnswer(w, r, q, a, from)
 	return nil
@@ -209,7 +216,7 @@ func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, q *request
 	tag := entityTag(q, a, from)
 	header.Set("ETag", tag)
 	header.Set("Cache-Control", cacheControl(r, q, a))
-	if q.technique == poll && !a.more && !a.closed() {
+	if q.technique == poll && q.before == nil && !a.more && !a.closed() {
 		header.Set("Retry-After", map[bool]string{true: "5", false: "1"}[empty])
 	}
 	unchanged := headerHas(r.Header, "If-None-Match", tag) || headerHas(r.Header, "If-None-Match", "W/"+tag)
@@ -258,8 +265,14 @@ func entityTag(q *request, a *answer, from string) string {
 		return `"` + a.cursor + `"`
 	}
 	tag := `"` + from + "." + a.cursor
-	if q.options.Latest {
+	switch {
+	case q.options.Latest && q.before != nil: // what later entries replace goes, also from between the two
+		tag += ".latest" + strconv.Itoa(len(a.entries))
+	case q.options.Latest:
 		tag += ".latest"
+	}
+	if q.before != nil {
+		tag += ".before"
 	}
 	if q.technique == jsonp {
 		tag += ".jsonp"
@@ -274,12 +287,15 @@ func entityTag(q *request, a *answer, from string) string {
 }
 
 // cacheControl says who may keep a: what follows a cursor is the same for
-// ever, as far as it goes.
+// ever, as far as it goes. So is what lies before one, but that retention
+// takes it away from its old end: a page that has others before it is kept for
+// as long as any that is full, while the oldest page is what retention takes
+// next, and is asked for anew.
 func cacheControl(r *http.Request, q *request, a *answer) string {
 	switch {
 	case r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "":
 		return "private, no-store"
-	case len(a.entries) == 0 || len(a.notices) > 0 || q.cursor == "" || q.byHeader || !q.named || q.options.Latest:
+	case len(a.entries) == 0 || len(a.notices) > 0 || q.cursor == "" && q.before == nil || q.byHeader || !q.named || q.options.Latest:
 		return "no-store"
 	case a.more:
 		return "public, max-age=3600"

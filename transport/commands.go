@@ -30,6 +30,7 @@ type command struct {
 	ContentType string          `json:"contentType"`
 	Encoding    string          `json:"encoding"`
 	Data        json.RawMessage `json:"data"`
+	IfMatch     *string         `json:"ifMatch"` // publish only if the channel ends at this cursor
 }
 
 // A reply answers a command. It has ok or error.
@@ -44,8 +45,8 @@ type reply struct {
 
 // A commander does what the client of one WebSocket asks for.
 type commander struct {
-	hub   *pabal.Hub
-	grant pabal.Grant
+	handler *Handler
+	grant   pabal.Grant
 
 	// reading has f run where what the WebSocket reads belongs, and what f
 	// returns written before anything that is read after.
@@ -75,7 +76,7 @@ func (c *commander) command(ctx context.Context, ev websocket.Event) ([]byte, er
 	}
 	var ch pabal.Channel
 	if err == nil {
-		limits := c.hub.Limits()
+		limits := c.handler.Hub.Limits()
 		ch, err = limits.CheckChannel(cmd.Channel)
 	}
 	switch {
@@ -137,7 +138,20 @@ func (c *commander) publish(ctx context.Context, cmd *command, ch pabal.Channel)
 	if err != nil {
 		return nil, err
 	}
-	done, err := c.hub.Publish(ctx, c.grant, ch, pabal.Publish{Messages: []pabal.Message{m}})
+	p := pabal.Publish{Messages: []pabal.Message{m}}
+	if cmd.IfMatch != nil {
+		at, err := pabal.ParsePosition(*cmd.IfMatch)
+		if err != nil {
+			return nil, problem.BadRequest("ifMatch: %v", err)
+		}
+		p.If = &at
+	}
+	done, err := c.append(ctx, ch, p)
+	if errors.Is(err, pabal.ErrMoved) {
+		if end, _, endErr := c.handler.Hub.End(ctx, ch); endErr == nil {
+			err = problem.Moved(end.String())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +168,16 @@ func (c *commander) publishRaw(ctx context.Context, ch pabal.Channel, ev websock
 	if ev.Op == websocket.OpText {
 		m.ContentType = ""
 	}
-	return c.hub.Publish(ctx, c.grant, ch, pabal.Publish{Messages: []pabal.Message{m}})
+	return c.append(ctx, ch, pabal.Publish{Messages: []pabal.Message{m}})
+}
+
+// append publishes p, and logs it if the server cannot.
+func (c *commander) append(ctx context.Context, ch pabal.Channel, p pabal.Publish) (pabal.Appended, error) {
+	done, err := c.handler.Hub.Publish(ctx, c.grant, ch, p)
+	if err != nil && ctx.Err() == nil {
+		c.handler.failures.Log(c.handler.Log, err, "channel", ch)
+	}
+	return done, err
 }
 
 // refused says why a raw client's message was not taken. The one before was at
@@ -165,7 +188,7 @@ func refused(err error, last pabal.Position) wsEnd {
 	switch {
 	case p.Status == 413:
 		end.code = 1009
-	case p.Status == 429 || p.Status == 503:
+	case p.Status == 429 || p.Status == 503 || p.Status == 507:
 		end.code = 1013
 	case p.Status >= 500:
 		end.code, end.reason = 1011, "the message was not taken"

@@ -44,6 +44,7 @@ type handlerState struct {
 
 	loops      loops
 	unfinished quota // of BodyBytes
+	failures   problem.Failures
 }
 
 // openCount counts the requests that are being answered.
@@ -199,9 +200,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q *request, err
 		return // nobody is there to read it
 	}
 	p := problem.From(err)
-	if p.Status >= 500 && p.Status != http.StatusServiceUnavailable {
-		h.Log.Error("request failed", "path", r.URL.Path, "error", err)
-	}
+	h.failures.Log(h.Log, err, "method", r.Method, "path", r.URL.Path)
 	passing := p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests
 	if passing && p.RetryAfter == 0 {
 		p.RetryAfter = h.Retry

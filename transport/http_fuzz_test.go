@@ -104,7 +104,7 @@ func FuzzCommand(f *testing.F) {
 	for _, text := range []string{
 		`{"id":1,"command":"subscribe","channel":"chat","since":"all"}`, `{"id":"x","command":"unsubscribe","channel":"chat"}`,
 		`{"command":"publish","channel":"a","data":{"n":1},"type":"t","key":"k","messageId":"m"}`, `{"command":"ping"}`,
-		`{"command":"publish","channel":"a","data":"/w==","encoding":"base64","contentType":"image/png"}`, `[]`, `{"id":{}}`, `{} {}`,
+		`{"command":"publish","channel":"a","data":"/w==","encoding":"base64","contentType":"image/png"}`, `{"command":"publish","channel":"a","ifMatch":"1-1"}`, `[]`, `{"id":{}}`, `{} {}`,
 	} {
 		f.Add([]byte(text))
 	}
@@ -116,7 +116,7 @@ func FuzzCommand(f *testing.F) {
 		defer s.Close()
 		reading := &wsReading{session: s}
 		var said []byte
-		c := commander{hub: h.Hub, reading: func(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
+		c := commander{handler: h, reading: func(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
 			said = f(ctx, reading)
 			return nil
 		}}

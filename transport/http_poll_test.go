@@ -25,7 +25,7 @@ func (w *world) status(want int, a *answer) *answer {
 func TestPollAnswers(t *testing.T) {
 	bubble(t, &setup{}, func(w *world) {
 		empty := w.status(200, w.poll("/channels/chat"))
-		if want := `{"entries":[],"notices":[],"cursor":"` + empty.cursor + `"}` + "\n"; empty.body != want {
+		if want := `{"entries":[],"notices":[],"cursor":"` + empty.cursor + `","before":"` + empty.cursor + `"}` + "\n"; empty.body != want {
 			w.Errorf("an unwritten channel: got %q, want %q", empty.body, want)
 		}
 		for _, via := range []string{"poll", "longpoll&wait=1"} {

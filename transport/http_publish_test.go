@@ -50,7 +50,7 @@ func TestPublishForms(t *testing.T) {
 			if c.want != "" {
 				want += ","
 			}
-			want += c.want + `}],"notices":[],"cursor":"` + r.Cursor + "\"}\n"
+			want += c.want + `}],"notices":[],"cursor":"` + r.Cursor + `","before":"` + a.before + "\"}\n"
 			if a.body != want || *r.Duplicate || r.Cursors != nil {
 				w.Errorf("%q of %q: got %s, want %s", c.body, c.contentType, a.body, want)
 			}

@@ -37,6 +37,7 @@ type answer struct {
 	cursors []string
 	notices []readers.Item
 	cursor  string
+	before  string
 	more    bool
 }
 
@@ -59,8 +60,8 @@ func (w *world) answered(resp *response) *answer {
 			Notice, Channel, Cursor, From, To, Reason string
 			Count                                     int
 		}
-		Cursor string
-		More   bool
+		Cursor, Before string
+		More           bool
 	}
 	if err := json.Unmarshal([]byte(resp.body), &parsed); err != nil || resp.status != 200 {
 		w.Fatalf("got %v, want an answer", resp)
@@ -75,7 +76,7 @@ func (w *world) answered(resp *response) *answer {
 	if a.cursor != parsed.Cursor {
 		w.Errorf("Pabal-Cursor is %s, the body says %s", a.cursor, parsed.Cursor)
 	}
-	a.more = parsed.More
+	a.before, a.more = parsed.Before, parsed.More
 	return a
 }
 

@@ -175,7 +175,7 @@ func (l *loop) do(c *loopConn, job *wsJob) {
 	channel := c.ws.known
 	l.commands(func() {
 		err := safely(func() error {
-			w := commander{hub: l.handler.Hub, grant: c.ws.grant, reading: func(context.Context, func(context.Context, *wsReading) []byte) error { return errNeedsSession }}
+			w := commander{handler: l.handler, grant: c.ws.grant, reading: func(context.Context, func(context.Context, *wsReading) []byte) error { return errNeedsSession }}
 			if raw {
 				job.publish(&w, channel[0])
 			} else {
@@ -302,7 +302,7 @@ func (l *loop) withSession(c *loopConn, job *wsJob) {
 	l.part(c)
 	l.lend(c, func(*pabal.Session) error {
 		job.needs = false
-		w := commander{hub: l.handler.Hub, grant: c.ws.grant}
+		w := commander{handler: l.handler, grant: c.ws.grant}
 		w.reading = func(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
 			job.frames = append(job.frames, f(ctx, &c.ws.reading)...)
 			return nil

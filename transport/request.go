@@ -20,8 +20,9 @@ type request struct {
 	named     bool // by ?via=, and not negotiated
 	channels  []pabal.Channel
 	from      []pabal.From
-	cursor    string // as given, by Last-Event-ID or ?cursor=; several are joined by commas
-	byHeader  bool   // cursor came as Last-Event-ID
+	cursor    string          // as given, by Last-Event-ID or ?cursor=; several are joined by commas
+	byHeader  bool            // cursor came as Last-Event-ID
+	before    *pabal.Position // where reading ends, by ?before=
 	options   pabal.Options
 	limit     int
 	wait      time.Duration // of a long poll
@@ -55,7 +56,7 @@ var (
 
 // parameters are those of the query that reading knows. "_" is what scripts
 // add to get past a cache.
-var parameters = []string{"via", "channel", "cursor", "since", "limit", "wait", "only", "every", "callback", "pad", "format", "_"}
+var parameters = []string{"via", "channel", "cursor", "since", "before", "limit", "wait", "only", "every", "callback", "pad", "format", "_"}
 
 // parse reads what r asks for. The request is never nil: with an error it says
 // as much as was understood, for [Handler.refuse].
@@ -84,6 +85,9 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 		return q, err
 	}
 	if err := q.parseFrom(r, query); err != nil {
+		return q, err
+	}
+	if err := q.parseBefore(r, query); err != nil {
 		return q, err
 	}
 	return q, q.parseOptions(r, query, h.LongPollMax)
@@ -174,7 +178,8 @@ func (q *request) parseFrom(r *http.Request, query url.Values) error {
 	}
 	if query.Has("since") {
 		var err error
-		if start, err = ParseSince(query.Get("since")); err != nil {
+		// The + of a time zone, as in 09:00+09:00, is a space to who decodes a query.
+		if start, err = ParseSince(strings.ReplaceAll(query.Get("since"), " ", "+")); err != nil {
 			return problem.BadRequest("%v", err)
 		}
 	}

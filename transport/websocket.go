@@ -134,7 +134,7 @@ func (c *wsConn) run(early []byte, hs websocket.Handshake) {
 		defer close(reading)
 		limit := c.handler.longest(c.framing.form)
 		reader := &wsReader{c: c, parser: websocket.Parser{MaxMessage: limit, Deflate: hs.Deflate}}
-		reader.commands = commander{c.handler.Hub, c.grant, reader.withSession}
+		reader.commands = commander{c.handler, c.grant, reader.withSession}
 		c.ended <- reader.run(ctx, early)
 	}()
 	end := c.write(ctx)

@@ -33,7 +33,7 @@ const startTime = 10 * time.Second
 // the way: the host's metrics, and a port that may be taken. With a certificate
 // it serves TLS.
 func startServer(ctx context.Context, binary string, cert *certificate) (*server, error) {
-	cmd := exec.CommandContext(ctx, binary, "serve", "--listen=127.0.0.1:0", "--host-metrics=false", "--log-level=warn", "--drain=5s")
+	cmd := exec.CommandContext(ctx, binary, "serve", "--listen=127.0.0.1:0", "--host-metrics=false", "--log-level=warn", "--drain=5s", "--broker=memory")
 	s := &server{cmd: cmd, exited: make(chan error, 1)}
 	scheme := "http://"
 	if cert != nil {

@@ -101,7 +101,7 @@ func (r *row) writeAs() string {
 
 func pabal(pump string) func(*workshop, int) (*exec.Cmd, string, error) {
 	return func(w *workshop, history int) (*exec.Cmd, string, error) {
-		args := []string{"serve", "--listen=127.0.0.1:0", "--host-metrics=false", "--log-level=warn", "--drain=1s", "--rotate-bytes=0"}
+		args := []string{"serve", "--listen=127.0.0.1:0", "--host-metrics=false", "--log-level=warn", "--drain=1s", "--rotate-bytes=0", "--broker=memory"}
 		if pump != "" {
 			args = append(args, "--pump="+pump)
 		}

@@ -42,9 +42,24 @@ type Options struct {
 	Latest  bool          // keep each key's last entry besides
 	Keys    int           // of which the last entry is kept with Latest
 
-	Channels int           // of which something is remembered
-	IDWindow time.Duration // for which an ID is known
-	IDs      int           // that are known
+	CloseAfter time.Duration // closes a channel to which nothing was published for so long
+
+	Channels  int                        // of which something is remembered
+	Namespace func(pabal.Channel) string // in each of which IDs are known; nil means one for all
+	IDWindow  time.Duration              // for which an ID is known
+	IDs       int                        // that are known
+}
+
+// Retention returns what o says of ch, for brokers that are bounded by that.
+func (o Options) Retention(ch pabal.Channel) pabal.Retention {
+	r := pabal.Retention{
+		Entries: o.Entries, Bytes: o.Bytes, Age: o.Age, Latest: o.Latest, Keys: o.Keys,
+		CloseAfter: o.CloseAfter, IDWindow: o.IDWindow, IDs: o.IDs,
+	}
+	if o.Namespace != nil {
+		r.Namespace = o.Namespace(ch)
+	}
+	return r
 }
 
 // A Subject is a kind of broker to be tested.

@@ -7,6 +7,8 @@ import (
 var closings = []promise{
 	{name: "close/after the messages", test: closeWithLast},
 	{name: "close/alone", test: closeAlone},
+	{name: "close/after a time without a publish", test: closeIdle},
+	{name: "close/after its entries have gone", test: closeEmpty},
 }
 
 var deletions = []promise{
@@ -60,6 +62,54 @@ func closeAlone(x *trial) {
 	if l.at("other").read(pabal.FromAll()).Closed {
 		x.Fatalf("another channel is closed")
 	}
+}
+
+// closeIdle has half of a unit for the broker to find out that a channel's time
+// has passed.
+func closeIdle(x *trial) {
+	l := x.open(Options{CloseAfter: x.Unit})
+	at := l.put("a")
+	quiet, cleared := l.at("quiet"), l.at("cleared")
+	quiet.put("x")
+	cleared.put("x")
+	cleared.delete()
+	f, waiting := l.follow(x.ctx), l.at("waiting").follow(x.ctx)
+	x.pass(x.Unit * 5 / 8)
+	at = append(at, l.put("b")...) // begins the time anew
+	x.pass(x.Unit * 7 / 8)
+	if l.read(pabal.FromAll()).Closed || !quiet.read(pabal.FromAll()).Closed {
+		x.Fatalf("%s or %s: the one to which something was published is closed, or the other is not", l.ch, quiet.ch)
+	}
+	x.pass(x.Unit * 5 / 8)
+	page := l.holds(pabal.After(at[0]), "b")
+	if !page.Closed || page.End != at[1] {
+		x.Fatalf("after a time without a publish: got %+v, want it closed at %v", page, at[1])
+	}
+	l.refused(texts("c"), pabal.ErrClosed)
+	if never := waiting.end; l.at("waiting").put("first")[0].Offset <= never.Offset { // it never began, so it does not end
+		x.Fatalf("a channel that was only followed does not begin after %v", never)
+	}
+	cleared.put("first")
+	if !hasty(l.b) {
+		f.until(x, 1, 1)
+	}
+	l.delete()
+	l.put("new")
+}
+
+// closeEmpty has the entries of a channel go first, and the state of it stay.
+func closeEmpty(x *trial) {
+	l := x.open(Options{Age: x.Unit / 2, CloseAfter: x.Unit})
+	at := l.put("a")
+	x.pass(x.Unit * 5 / 8)
+	if l.holds(pabal.FromAll()).Closed {
+		x.Fatalf("a channel is closed before its time, as its entries have gone")
+	}
+	x.pass(x.Unit * 3 / 4)
+	if page := l.holds(pabal.After(at[0])); !page.Closed || page.End.Offset != at[0].Offset {
+		x.Fatalf("after a time without a publish: got %+v, want it closed at %v", page, at[0])
+	}
+	l.refused(texts("b"), pabal.ErrClosed)
 }
 
 func deleteTells(x *trial) {

@@ -75,7 +75,7 @@ func (k kind) check(t *testing.T, s Subject) {
 }
 
 func (k kind) run(t *testing.T, rt *rapid.T, s Subject) {
-	x := &trial{TB: rt, Subject: s, ctx: t.Context()}
+	x := &trial{TB: rt, Subject: s, ctx: rt.Context()}
 	o := k.options(s.Unit)
 	m := &model{t: rt, x: x, options: o, log: x.open(o), given: map[pabal.Position]bool{}}
 	m.know(m.log.end())
@@ -192,6 +192,7 @@ func (m *model) restart(*rapid.T) {
 	}
 	m.entries = m.entries[:len(m.entries)-n]
 	m.closed = m.closed && n == 0
+	m.appended = m.appended && (n == 0 || len(m.entries) > m.first) // else there may be nothing to delete
 	for i := range m.known {
 		if k := &m.known[i]; k.read > len(m.entries) {
 			k.read, k.lost = len(m.entries), true

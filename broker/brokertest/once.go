@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -16,6 +17,7 @@ var onces = []promise{
 	{name: "once/concurrent contents", test: concurrentConflicts},
 	{name: "once/the window in time", test: windowInTime},
 	{name: "once/the window in number", test: windowInNumber},
+	{name: "once/the window of a namespace", test: windowOfNamespace},
 	{name: "once/after a deletion", test: repeatAfterDeletion},
 	{name: "once/of a closed log", test: repeatWhenClosed},
 }
@@ -128,6 +130,28 @@ func windowInNumber(x *trial) {
 	l.append(named("e:1"))
 	if done := l.append(named("a:2")); done.Duplicate {
 		x.Fatalf("an id is known though as many as are known came after it")
+	}
+}
+
+// windowOfNamespace fills the window of one namespace, which is no reason to
+// forget an ID of another.
+func windowOfNamespace(x *trial) {
+	segment := func(ch pabal.Channel) string {
+		first, _, _ := strings.Cut(string(ch), "/")
+		return first
+	}
+	l := x.open(Options{IDs: 2, IDWindow: time.Hour, Namespace: segment})
+	first := l.append(named("a:1"))
+	other, sibling := l.at("other/one"), l.at("chat/two")
+	second := other.append(named("a:1", "b:1", "c:1"))
+	l.repeated(named("a:1"), first.Positions)
+	other.repeated(named("b:1", "c:1"), second.Positions[1:])
+	if done := other.append(named("a:2")); done.Duplicate {
+		x.Fatalf("an id is known though as many as are known of its namespace came after it")
+	}
+	sibling.append(named("b:1", "c:1"))
+	if done := l.append(named("a:2")); done.Duplicate {
+		x.Fatalf("an id is known though as many as are known came after it in another channel of its namespace")
 	}
 }
 

@@ -1,50 +1,167 @@
-// Package disk keeps channels' logs on the disk of one node.
+// Package disk keeps channels' logs on the disk of one node, with Pebble. It is
+// the broker of a server that runs alone and remembers when it is started anew.
+//
+//	broker, err := disk.Open(disk.Config{Dir: "./pabal-data"})
+//	…
+//	defer broker.Close()
+//	hub := pabal.NewHub(broker, pabal.Limits{})
+//
+// It holds to all that [pabal.Broker] promises, and more: what Append has
+// returned has been given to every tail of the channel, so a [Broker] is
+// lossless.
+//
+// Publishes that come at the same time are kept by one commit. With
+// [SyncAlways] it is synced before any of them is answered or shown to a
+// reader, so no crash takes back what anyone has seen. With the others a crash
+// may; then the store comes back in a new epoch, remembers what survived, and
+// begins above all offsets that it had given out.
+//
+// A Broker owns the data of the messages that it is given: nobody may write to
+// it any more. The entries that it hands out share that data.
+//
+// # Where it is stricter than the contract
+//
+// It is as package memory is: a batch that uses an ID twice is refused, and a
+// closed channel that has been empty for as long as its entries would be kept
+// is forgotten, and then open again.
+//
+// # How it works
+//
+// One goroutine, the writer, does all that changes a log, in groups: for each
+// a batch of rows (keys.go). What a log will be after the groups under way is
+// the writer's own (log.head); what readers see (log.shown) follows when a
+// group is kept. A reader takes what it sees together with an iterator, and
+// rows that it may need are removed only by a group after.
+//
+// Order of locks: a log's order, then its mu; hot.mu is taken with neither
+// held. Tails are called under order alone.
 package disk
 
 import (
-	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/once"
 )
 
-// A Broker keeps channels' logs on disk.
-type Broker struct{ config Config }
+// A Broker keeps channels' logs on disk. It may be used by any number of
+// goroutines.
+type Broker struct {
+	config Config
+	fs     vfs.FS
+	db     *pebble.DB
+	lock   *pebble.Lock
+	past   history
+	record record // the writer's, once it is opened
 
-// Open opens the store in c.Dir.
-func Open(c Config) (*Broker, error) { return &Broker{c.withDefaults()}, nil }
+	hot       hot
+	queue     queue
+	ids       once.Set
+	followers leavers
+	space     space
 
-var errNotYet = errors.New("disk: not yet")
+	ends ends
 
-// Append appends what p holds to ch.
-func (b *Broker) Append(context.Context, pabal.Channel, pabal.Publish) (pabal.Appended, error) {
-	return pabal.Appended{}, errNotYet
+	trouble  trouble
+	unsynced chan struct{} // has room for one: entries were kept that are to be synced within the interval
+	running  running
 }
 
-// Read returns a part of ch's log.
-func (b *Broker) Read(context.Context, pabal.Channel, pabal.Query) (pabal.Page, error) {
-	return pabal.Page{}, errNotYet
+// ends are the ends of names of which nothing is known, as readers see them.
+type ends struct {
+	mu     sync.RWMutex
+	floors floors
 }
 
-// Tail calls fn for each entry appended to ch.
-func (b *Broker) Tail(context.Context, pabal.Channel, func(*pabal.Entry)) (pabal.Position, error) {
-	return pabal.Position{}, errNotYet
+// trouble is what went wrong with the store.
+type trouble struct {
+	failed  atomic.Pointer[pabal.StorageError] // nothing can be kept any more
+	damaged atomic.Pointer[string]             // this file cannot be read, or a part of it
 }
 
-// Delete forgets ch's log.
-func (b *Broker) Delete(context.Context, pabal.Channel) error { return errNotYet }
+// running is what ends when the broker is closed.
+type running struct {
+	stop     chan struct{}
+	once     sync.Once
+	err      error
+	crash    bool // leave the store as if it had not been closed; for tests
+	sweeping sync.WaitGroup
+	writing  sync.WaitGroup
+}
 
-// Channels lists.
-func (b *Broker) Channels(context.Context, string, pabal.Channel, int) ([]pabal.Channel, error) {
-	return nil, errNotYet
+func (b *Broker) start() {
+	b.running.stop = make(chan struct{})
+	b.queue.news = make(chan struct{}, 1)
+	b.unsynced = make(chan struct{}, 1)
+	b.running.writing.Go(b.write)
+	b.running.sweeping.Go(b.run)
+}
+
+// Close ends all tails and closes the store; what was published is synced.
+// Tails are called no more once it has returned.
+func (b *Broker) Close() error {
+	b.running.once.Do(func() { b.running.err = b.end() })
+	return b.running.err
+}
+
+func (b *Broker) end() error {
+	b.hot.mu.Lock()
+	b.hot.closed = true
+	b.hot.mu.Unlock()
+	b.followers.leave()
+	close(b.running.stop)
+	b.running.sweeping.Wait()
+	b.hot.held.Wait()
+	b.queue.close()
+	b.running.writing.Wait()
+	if err := b.failure(); err != nil {
+		return errors.Join(err, b.abandon())
+	}
+	b.record.clean = !b.running.crash
+	err := b.db.Set([]byte{storeRow}, b.record.append(nil), pebble.Sync)
+	return errors.Join(err, b.db.Close(), b.lock.Close())
+}
+
+// abandon closes a store that has failed, as far as that is possible.
+func (b *Broker) abandon() error {
+	closed := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				closed <- errors.New("the store cannot be closed")
+			}
+		}()
+		closed <- errors.Join(b.db.Close(), b.lock.Close())
+	}()
+	timer := time.NewTimer(5 * time.Second)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-timer.C:
+		return errors.New("the store cannot be closed")
+	}
+}
+
+// enter keeps the store open until hot.held.Done is called.
+func (b *Broker) enter() error {
+	b.hot.mu.Lock()
+	defer b.hot.mu.Unlock()
+	if b.hot.closed {
+		return errClosed
+	}
+	b.hot.held.Add(1)
+	return nil
 }
 
 // Lossless reports that tails miss nothing.
 func (b *Broker) Lossless() bool { return true }
 
-// Health returns nil if b can keep and read all, or a *[pabal.StorageError]
-// that says what it cannot.
-func (b *Broker) Health() error { return nil }
-
-// Close closes the store. What was published is safe then.
-func (b *Broker) Close() error { return nil }
+// clock returns the time without what only this process can read.
+func clock() time.Time { return time.Now().UTC().Round(0) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,6 +129,54 @@ func TestIdleChannelsAreForgotten(t *testing.T) {
 	})
 }
 
+// A channel is closed before it is forgotten, and for as long as others of its
+// kind are remembered.
+func TestClosedThenForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fresh(t, Config{Channels: 2}, pabal.Retention{Age: time.Hour, CloseAfter: 8 * time.Hour})
+		put(t, b, "a", of(1, ""))
+		var nils atomic.Int32
+		ctx, cancel := context.WithCancel(t.Context())
+		if _, err := b.Tail(ctx, "a", func(e *pabal.Entry) {
+			if e == nil {
+				nils.Add(1)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		put(t, b, "b", of(1, ""))
+		after := func(d time.Duration, closed bool, told int32) {
+			time.Sleep(d)
+			synctest.Wait()
+			page, err := b.Read(t.Context(), "a", pabal.Query{})
+			if known(b) != 2 || err != nil || page.Closed != closed || nils.Load() != told {
+				t.Fatalf("%d channels are known, closed is %v, told %d times, error %v; want 2, %v, %d", known(b), page.Closed, nils.Load(), err, closed, told)
+			}
+		}
+		after(8*time.Hour-time.Minute, false, 0)
+		after(3*time.Minute, true, 1)
+		if retry := limit(t, b, "c", "channels", of(1, "")); retry < 50*time.Minute || retry > time.Hour {
+			t.Errorf("come back in %v, want when the closed channels are forgotten", retry)
+		}
+		cancel()
+		time.Sleep(time.Hour + 2*maxPause)
+		synctest.Wait()
+		if known(b) != 0 {
+			t.Errorf("%d channels are known after as long as they are remembered, want none", known(b))
+		}
+	})
+}
+
+// An empty channel that would be closed later makes room for another.
+func TestEmptyMakesRoomBeforeItCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fresh(t, Config{Channels: 1}, pabal.Retention{Age: time.Hour, CloseAfter: 8 * time.Hour})
+		put(t, b, "a", of(1, ""))
+		time.Sleep(time.Hour + 2*maxPause)
+		put(t, b, "b", of(1, ""))
+	})
+}
+
 func TestChannelsMakeRoom(t *testing.T) {
 	b := fresh(t, Config{Channels: 3}, pabal.Retention{})
 	put(t, b, "a", of(1, ""))
@@ -154,7 +203,7 @@ func TestChannelsMakeRoom(t *testing.T) {
 
 // Channels come, are deleted, followed and forgotten while others use them.
 func TestForgottenWhileUsed(t *testing.T) {
-	b := fresh(t, Config{Channels: 4}, pabal.Retention{Entries: 3})
+	b := fresh(t, Config{Channels: 4}, pabal.Retention{Entries: 3, CloseAfter: time.Hour})
 	var all sync.WaitGroup
 	last := make([]pabal.Offset, 4)
 	for i := range last {
@@ -182,6 +231,7 @@ func TestForgottenWhileUsed(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				_, _ = b.Tail(ctx, ch, func(*pabal.Entry) {})
 				cancel()
+				b.closeIdle(clock())
 				b.sweep(clock(), 4)
 				_, _ = b.Channels(t.Context(), "", "", 10)
 			}

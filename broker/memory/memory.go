@@ -22,6 +22,12 @@
 //
 // A closed channel that has been empty for as long as its entries would be
 // kept is forgotten, and then open again, with positions after all it had.
+//
+// A channel is closed for [pabal.Retention.CloseAfter] by the sweeps that also
+// drop what has expired: up to an eighth of that time later, or a minute if that
+// is less. One to which nothing was published since it began, or was deleted,
+// stays open. Where all channels together reach a bound, an empty one that is
+// still open may be forgotten before.
 package memory
 
 import (
@@ -185,6 +191,9 @@ func (b *Broker) addOf(ch pabal.Channel, keep pabal.Retention) (l *log, full boo
 	b.logs[ch] = l
 	b.changes++
 	b.sweepWithin(keep.Idle())
+	if keep.CloseAfter > 0 {
+		b.sweepWithin(keep.CloseAfter)
+	}
 	b.dueAt(l.touched.Add(keep.Idle()))
 	return l, false, nil
 }

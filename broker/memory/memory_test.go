@@ -15,10 +15,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t brokertest.TB, o brokertest.Options) pabal.Broker {
 	return cleaned(t, memory.New(memory.Config{
-		Retention: func(pabal.Channel) pabal.Retention {
-			return pabal.Retention{Entries: o.Entries, Bytes: o.Bytes, Age: o.Age, Latest: o.Latest, Keys: o.Keys, IDWindow: o.IDWindow, IDs: o.IDs}
-		},
-		Channels: o.Channels,
+		Retention: o.Retention,
+		Channels:  o.Channels,
 	}))
 }
 

@@ -24,6 +24,7 @@ func (b *Broker) run() {
 			return
 		case <-timer.C:
 		}
+		b.closeIdle(clock())
 		b.sweep(clock(), 0)
 		timer.Reset(time.Duration(b.every.Load()))
 	}
@@ -71,18 +72,16 @@ func (b *Broker) makeRoom() bool {
 // before they have. It returns how many those were.
 func (b *Broker) sweep(now time.Time, evict int) (evicted int) {
 	b.ids.Sweep(now, nil)
-	b.mu.RLock()
-	logs := make([]*log, 0, len(b.logs))
-	for _, l := range b.logs {
-		logs = append(logs, l)
-	}
-	b.mu.RUnlock()
+	logs := b.all()
 	b.due.Store(math.MaxInt64)
 	for _, l := range logs {
-		due, forgettable := l.sweep(now, evicted < evict)
+		due, forgettable, spare := l.sweep(now, evicted < evict)
 		switch {
 		case !forgettable:
 			b.dueAt(due)
+			if spare {
+				b.spare.Store(true)
+			}
 		case !b.forgetEmpty(l, now, evicted < evict): // it is followed, or in use just now
 			b.dueAt(now.Add(maxPause))
 		case now.Before(due):
@@ -92,26 +91,79 @@ func (b *Broker) sweep(now time.Time, evict int) (evicted int) {
 	return evicted
 }
 
+// all returns every log there is.
+func (b *Broker) all() []*log {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	logs := make([]*log, 0, len(b.logs))
+	for _, l := range b.logs {
+		logs = append(logs, l)
+	}
+	return logs
+}
+
+// closeIdle closes the logs to which nothing was published for so long that
+// they must be. The caller holds no lock, since tails are told.
+func (b *Broker) closeIdle(now time.Time) {
+	for _, l := range b.all() {
+		if l.keep.CloseAfter > 0 && l.order.TryLock() { // one in use just now is for the next sweep
+			b.closeIfIdle(l, now)
+			l.order.Unlock()
+		}
+	}
+}
+
+func (b *Broker) closeIfIdle(l *log, now time.Time) {
+	l.mu.Lock()
+	due := l.willClose() && !l.gone && !now.Before(l.closeAt())
+	if due {
+		l.closed, l.touched = true, now
+	}
+	l.mu.Unlock()
+	if due {
+		l.tell(nil, true)
+		b.dueAt(now.Add(l.keep.Idle()))
+	}
+}
+
+// willClose reports whether the log closes when nothing is published any more:
+// one to which nothing ever was waits for its first entry.
+func (l *log) willClose() bool {
+	return l.keep.CloseAfter > 0 && !l.closed && l.end != l.fresh
+}
+
+func (l *log) closeAt() time.Time { return l.time.Add(l.keep.CloseAfter) }
+
 // sweep drops what has expired. It returns when something next can be dropped
-// for its age, and whether the log itself can be now.
-func (l *log) sweep(now time.Time, evict bool) (due time.Time, forgettable bool) {
+// for its age, whether the log itself can be now, and whether it could be
+// evicted.
+func (l *log) sweep(now time.Time, evict bool) (due time.Time, forgettable, spare bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.expire(now)
 	if l.entries.Len() > 0 {
 		if l.keep.Age < 0 {
-			return time.Unix(0, math.MaxInt64), false
+			return time.Unix(0, math.MaxInt64), false, false
 		}
-		return (*l.entries.At(0)).Time.Add(l.keep.Age), false
+		return (*l.entries.At(0)).Time.Add(l.keep.Age), false, false
 	}
-	due = l.touched.Add(l.keep.Idle())
-	return due, l.forgettable(now, evict)
+	return l.idleUntil(), l.forgettable(now, evict), l.empty() && !l.closed
 }
 
 // forgettable reports whether the log holds nothing, and has not for long, or
 // may be evicted.
 func (l *log) forgettable(now time.Time, evict bool) bool {
-	return l.empty() && (evict && !l.closed || !now.Before(l.touched.Add(l.keep.Idle())))
+	return l.empty() && (evict && !l.closed || !now.Before(l.idleUntil()))
+}
+
+// idleUntil is up to when the log is remembered though it may be empty. If it
+// will be closed, that comes first, and is of use to who reads.
+func (l *log) idleUntil() time.Time {
+	last := l.touched
+	if l.willClose() && last.Before(l.closeAt()) {
+		last = l.closeAt()
+	}
+	return last.Add(l.keep.Idle())
 }
 
 // forgetEmpty forgets l if it still can be and nobody uses it just now.

@@ -58,7 +58,7 @@ func TestServe(t *testing.T) {
 	ended := make(chan int, 1)
 	var stderr bytes.Buffer
 	go func() {
-		ended <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0"}, out, &stderr)
+		ended <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, out, &stderr)
 		_ = out.Close()
 	}()
 	lines := bufio.NewScanner(printed)
@@ -70,7 +70,7 @@ func TestServe(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, printed) }()
 
 	var refused bytes.Buffer
-	if code := run(ctx, []string{"serve", "--listen", address}, io.Discard, &refused); code != exitFailed || !strings.Contains(refused.String(), "--listen 127.0.0.1:0") {
+	if code := run(ctx, []string{"serve", "--listen", address, "--broker", "memory"}, io.Discard, &refused); code != exitFailed || !strings.Contains(refused.String(), "--listen 127.0.0.1:0") {
 		t.Errorf("a second one on the same address: got %d and\n%s\nwant 1 and what to do", code, &refused)
 	}
 	cancel()

@@ -28,6 +28,7 @@ type pubCmd struct {
 	Key         string        `help:"Key of the messages: what they are the latest value of."`
 	ContentType string        `help:"Media type of the messages. That of a file follows from its name."`
 	ID          string        `name:"id" help:"ID of the message, so that it is kept once however often it is published."`
+	IfMatch     string        `help:"Publish only if the channel ends at this cursor, and each further batch only where the one before it ended." placeholder:"CURSOR"`
 	Verbose     bool          `short:"v" help:"Print the cursor of each message."`
 }
 
@@ -40,7 +41,7 @@ func (p *pubCmd) Run(ctx context.Context, parsed *kong.Context, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	to := &publisher{client: c, cmd: p, cursors: out, patience: p.ConnectTimeout}
+	to := &publisher{client: c, cmd: p, cursors: out, patience: p.ConnectTimeout, end: p.IfMatch}
 	switch {
 	case p.File != "":
 		err = p.file(ctx, to)
@@ -65,6 +66,11 @@ func (p *pubCmd) check() error {
 		return exitError{exitUsage, errors.New("give messages or --file, not both")}
 	case p.ID != "" && p.File == "" && len(p.Message) != 1:
 		return exitError{exitUsage, errors.New("--id names one message: give one message, or --file")}
+	}
+	if p.IfMatch != "" {
+		if _, err := pabal.ParsePosition(p.IfMatch); err != nil {
+			return exitError{exitUsage, fmt.Errorf("--if-match: %w", err)}
+		}
 	}
 	m := pabal.Message{ID: p.ID, Type: p.Type, Key: p.Key} // whether the data is what --content-type says, the server checks
 	if err := m.Check(); err != nil {
@@ -157,6 +163,7 @@ type publisher struct {
 	cursors  io.Writer
 	patience time.Duration // for the first acknowledgement; 0 has no end
 	count    int           // messages acknowledged
+	end      string        // where the channel must end; empty: anywhere
 }
 
 // publish returns when the server has batch. If it refuses batch, it may be
@@ -176,6 +183,10 @@ func (p *publisher) publish(ctx context.Context, batch []pabal.Message) error {
 }
 
 func (p *publisher) explain(err error) error {
+	var refused *client.Error
+	if errors.Is(err, pabal.ErrMoved) && errors.As(err, &refused) && refused.Cursor != "" {
+		err = fmt.Errorf("%w; it ends at %s", err, refused.Cursor)
+	}
 	if err == nil || p.count == 0 {
 		return err
 	}
@@ -188,7 +199,7 @@ func (p *publisher) send(ctx context.Context, batch []pabal.Message) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, p.patience, client.ErrNotReached)
 		defer cancel()
 	}
-	receipt, err := p.client.Publish(ctx, p.cmd.Channel, batch...)
+	receipt, err := p.post(ctx, batch)
 	if err != nil {
 		return err
 	}
@@ -206,4 +217,15 @@ func (p *publisher) send(ctx context.Context, batch []pabal.Message) error {
 		}
 	}
 	return nil
+}
+
+func (p *publisher) post(ctx context.Context, batch []pabal.Message) (client.Receipt, error) {
+	if p.end == "" {
+		return p.client.Publish(ctx, p.cmd.Channel, batch...)
+	}
+	receipt, err := p.client.PublishIf(ctx, p.cmd.Channel, p.end, batch...)
+	if err == nil {
+		p.end = receipt.Cursor
+	}
+	return receipt, err
 }

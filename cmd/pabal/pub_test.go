@@ -135,3 +135,39 @@ func TestNoticesInWords(t *testing.T) {
 		}
 	}
 }
+
+// Batches that are to follow each other do, or it is said where they do not.
+func TestIfMatch(t *testing.T) {
+	at := "1-0"
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("If-Match"))
+		if len(asked) == 3 {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusPreconditionFailed)
+			_, _ = io.WriteString(w, `{"type":"/problems/moved","detail":"moved","cursor":"1-9"}`)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"cursor":"1-%d"}`, len(asked))
+	}))
+	defer server.Close()
+	p := &pubCmd{Channel: "a", IfMatch: at}
+	if err := p.check(); err != nil {
+		t.Fatal(err)
+	}
+	to := &publisher{client: &client.Client{URL: server.URL, HTTP: server.Client()}, cmd: p, cursors: io.Discard, end: p.IfMatch}
+	var err error
+	for range 3 {
+		err = to.publish(t.Context(), []pabal.Message{{Data: []byte("x")}})
+	}
+	if got, want := fmt.Sprint(asked), `["1-0" "1-1" "1-2"]`; got != want {
+		t.Errorf("got the conditions %s, want %s", got, want)
+	}
+	if err == nil || !errors.Is(err, pabal.ErrMoved) || !strings.Contains(err.Error(), "message 3: ") || !strings.Contains(err.Error(), "ends at 1-9") {
+		t.Errorf("got %v, want where the end is", err)
+	}
+	p.IfMatch = "x"
+	if err := p.check(); err == nil || !strings.Contains(err.Error(), "--if-match") {
+		t.Errorf("no cursor: got %v", err)
+	}
+}

@@ -21,7 +21,7 @@ func serving(t *testing.T) {
 	printed, out := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--drain", "0", "--host-metrics=false"}, out, io.Discard)
+		ended <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--drain", "0", "--host-metrics=false", "--data", t.TempDir()}, out, io.Discard)
 		_ = out.Close()
 	}()
 	lines := bufio.NewScanner(printed)

@@ -19,6 +19,8 @@ const (
 	partial     = "/problems/partial"
 	moved       = "/problems/moved"
 	unavailable = "/problems/unavailable"
+	storage     = "/problems/storage"
+	storageFull = "/problems/storage-full"
 )
 
 // nodeWide are the limits that a client cannot help being at: the node is
@@ -44,6 +46,9 @@ func From(err error) *Problem {
 	if over, ok := errors.AsType[*pabal.LimitError](err); ok {
 		return fromLimit(over)
 	}
+	if store, ok := errors.AsType[*pabal.StorageError](err); ok {
+		return fromStorage(store)
+	}
 	if body, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &Problem{
 			Type: limit, Title: "Over a limit", Status: http.StatusRequestEntityTooLarge, Max: body.Limit,
@@ -58,13 +63,29 @@ func From(err error) *Problem {
 	case errors.Is(err, pabal.ErrPartial):
 		return &Problem{Type: partial, Title: "A batch known in part", Status: http.StatusConflict, Detail: pabal.ErrPartial.Error()}
 	case errors.Is(err, pabal.ErrMoved):
-		return &Problem{Type: moved, Title: "The channel has moved on", Status: http.StatusPreconditionFailed, Detail: pabal.ErrMoved.Error()}
+		return Moved("")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return Unavailable(time.Second, "this took too long, and whether it was done is not known; repeat it with the same id")
 	case errors.Is(err, pabal.ErrHubClosed):
 		return Unavailable(time.Second, "%v", pabal.ErrHubClosed)
 	}
 	return &Problem{Status: http.StatusInternalServerError, Detail: "the server failed; its log says why"}
+}
+
+// Moved says that a channel's end is not where a condition says, but at
+// cursor, if that is known.
+func Moved(cursor string) *Problem {
+	return &Problem{Type: moved, Title: "The channel has moved on", Status: http.StatusPreconditionFailed, Detail: pabal.ErrMoved.Error(), Cursor: cursor}
+}
+
+// fromStorage tells what clients may know; the cause is for the log, where
+// [Failures] writes it.
+func fromStorage(err *pabal.StorageError) *Problem {
+	p := &Problem{Type: storage, Title: "The storage cannot do this now", Status: http.StatusServiceUnavailable, Detail: err.What, RetryAfter: err.Retry}
+	if err.Full {
+		p.Type, p.Title, p.Status = storageFull, "The storage is full", http.StatusInsufficientStorage
+	}
+	return p
 }
 
 func fromLimit(over *pabal.LimitError) *Problem {

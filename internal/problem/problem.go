@@ -24,6 +24,7 @@ type Problem struct {
 	Limit      string        // the name of the limit gone over
 	Max        int64         // what that limit is
 	RetryAfter time.Duration // when to come back; 0 if that does not help
+	Cursor     string        // where the channel ends, for whoever thought otherwise
 }
 
 // Error returns the detail, or the title if there is none.
@@ -67,7 +68,8 @@ func (p *Problem) Append(dst []byte) []byte {
 		Limit      string `json:"limit,omitempty"`
 		Max        int64  `json:"max,omitempty"`
 		RetryAfter int64  `json:"retryAfter,omitempty"` // seconds, for who cannot read headers
-	}{p.Type, p.title(), p.status(), p.Detail, p.Limit, p.Max, p.retryAfter()}
+		Cursor     string `json:"cursor,omitempty"`
+	}{p.Type, p.title(), p.status(), p.Detail, p.Limit, p.Max, p.retryAfter(), p.Cursor}
 	if o.Type == "" {
 		o.Type = "about:blank"
 	}
@@ -92,6 +94,9 @@ func Write(w http.ResponseWriter, p *Problem) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	if s := p.retryAfter(); s > 0 {
 		h.Set("Retry-After", strconv.FormatInt(s, 10))
+	}
+	if p.Cursor != "" {
+		h.Set("Pabal-Cursor", p.Cursor)
 	}
 	w.WriteHeader(p.status())
 	_, _ = w.Write(body) // whoever left needs no answer

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,9 @@ func TestFrom(t *testing.T) {
 		{pabal.ErrConflict, 409, "/problems/conflict"},
 		{pabal.ErrPartial, 409, "/problems/partial"},
 		{pabal.ErrMoved, 412, "/problems/moved"},
+		{problem.Moved("1-1"), 412, "/problems/moved"},
+		{fmt.Errorf("x: %w", &pabal.StorageError{What: "w", Full: true}), 507, "/problems/storage-full"},
+		{&pabal.StorageError{What: "w", Err: context.Canceled}, 503, "/problems/storage"},
 		{context.DeadlineExceeded, 503, "/problems/unavailable"},
 		{pabal.ErrHubClosed, 503, "/problems/unavailable"},
 		{fmt.Errorf("x: %w", &pabal.InvalidError{}), 400, ""},
@@ -75,6 +79,10 @@ func TestWrite(t *testing.T) {
 				`come back in 1.1s","limit":"sessions","max":2,"retryAfter":2}`, "2"},
 		{problem.Unavailable(0, "come %s", "later"), `{"type":"/problems/unavailable","title":"Not available now","status":503,` +
 			`"detail":"come later","retryAfter":1}`, "1"},
+		{problem.From(&pabal.StorageError{What: "no room: delete something", Full: true, Err: errors.New("/secret")}),
+			`{"type":"/problems/storage-full","title":"The storage is full","status":507,"detail":"no room: delete something"}`, ""},
+		{problem.From(&pabal.StorageError{What: "not now", Retry: time.Minute}), `{"type":"/problems/storage","title":"The storage cannot do this now",` +
+			`"status":503,"detail":"not now","retryAfter":60}`, "60"},
 	} {
 		w := httptest.NewRecorder()
 		problem.Write(w, c.p)
@@ -88,6 +96,11 @@ func TestWrite(t *testing.T) {
 		if text, err := json.Marshal(c.p); err != nil || string(text) != c.body {
 			t.Errorf("json.Marshal: got %s, %v", text, err)
 		}
+	}
+	w := httptest.NewRecorder()
+	problem.Write(w, problem.Moved("1-7"))
+	if w.Code != 412 || w.Header().Get("Pabal-Cursor") != "1-7" || !strings.Contains(w.Body.String(), `,"cursor":"1-7"}`) {
+		t.Errorf("moved: got %d %v %s", w.Code, w.Header(), w.Body)
 	}
 	if got := (&problem.Problem{Status: 404}).Error(); got != "Not Found" {
 		t.Errorf("error of a problem without detail: got %q", got)

@@ -33,6 +33,7 @@ type answer struct {
 	Entries []form `json:"entries"`
 	Notices []form `json:"notices"`
 	Cursor  string `json:"cursor"`
+	Before  string `json:"before"`
 	More    bool   `json:"more"`
 }
 

@@ -8,11 +8,13 @@ import (
 )
 
 // An Answer is what a poll gets: {"entries":[…],"notices":[…],"cursor":"…"},
-// and "more":true if the next poll need not wait.
+// "before":"…" where that is said, and "more":true if there is more already in
+// the direction that was asked for.
 type Answer struct {
 	Entries []*pabal.Entry
 	Notices []*Notice
 	Cursor  string // where to go on: of one channel, or the vector
+	Before  string // before which older entries lie
 	More    bool
 }
 
@@ -34,6 +36,7 @@ func AppendAnswer(dst []byte, a *Answer) []byte {
 		dst = AppendNotice(dst, n)
 	}
 	dst = appendText(append(dst, ']'), "cursor", a.Cursor)
+	dst = appendText(dst, "before", a.Before)
 	if a.More {
 		dst = append(dst, `,"more":true`...)
 	}
@@ -47,12 +50,13 @@ func ParseAnswer(text []byte) (*Answer, error) {
 		Entries []object `json:"entries"`
 		Notices []object `json:"notices"`
 		Cursor  string   `json:"cursor"`
+		Before  string   `json:"before"`
 		More    bool     `json:"more"`
 	}
 	if err := json.Unmarshal(text, &o); err != nil {
 		return nil, fmt.Errorf("%.80q is no answer to a poll: %w", text, err)
 	}
-	a := &Answer{Cursor: o.Cursor, More: o.More}
+	a := &Answer{Cursor: o.Cursor, Before: o.Before, More: o.More}
 	for i := range o.Entries {
 		e, err := o.Entries[i].entry()
 		if err != nil {

@@ -125,7 +125,8 @@ func TestParseMessagesErrors(t *testing.T) {
 
 func TestAnswer(t *testing.T) {
 	for want, a := range map[string]*wire.Answer{
-		`{"entries":[],"notices":[],"cursor":"1-1"}`: {Cursor: "1-1"},
+		`{"entries":[],"notices":[],"cursor":"1-1"}`:                            {Cursor: "1-1"},
+		`{"entries":[],"notices":[],"cursor":"1-3","before":"1-1","more":true}`: {Cursor: "1-3", Before: "1-1", More: true},
 		`{"entries":[{"channel":"chat","cursor":"zzz-7","time":"2026-05-01T12:00:00.25Z","data":"a"},` +
 			`{"channel":"chat","cursor":"zzz-7","time":"2026-05-01T12:00:00.25Z","data":2}],` +
 			`"notices":[{"notice":"$live"},{"notice":"$live"}],"cursor":"zzz-7","more":true}`: {

@@ -64,6 +64,16 @@ func (c *Config) check(from Provenance) error {
 	if n := c.Readers.ChannelsPerResponse; n > 100 {
 		fail("channels-per-response", "%d is too many, as a cursor holds 100; ask for more channels in several responses", n)
 	}
+	if c.Storage.Data == "" && c.Storage.Broker == "disk" {
+		fail("data", "the disk broker needs a directory; give one, as in ./pabal-data, or choose --broker memory")
+	}
+	for i, n := range c.Namespaces {
+		for _, p := range n.Match {
+			if most := int(c.Messages.ChannelBytes); p.shortest() > most {
+				fail(of(i, "match"), "%q matches no channel, as a name has %d bytes at most; shorten it or raise channel-bytes", p, most)
+			}
+		}
+	}
 	return errors.Join(wrong...)
 }
 

@@ -12,6 +12,8 @@
 //	enum     which words it may be
 //	help     what it does
 //
+// What is kept may differ by channel: a file has [Namespaces] for that.
+//
 // Whatever is misspelt or of the wrong type is an error that says where it
 // stands and what to do: nothing is ever ignored.
 package config
@@ -26,8 +28,11 @@ type Config struct {
 	Delivery Delivery `embed:"" group:"How it delivers"`
 	Messages Messages `embed:"" group:"Limits on what is published"`
 	Readers  Readers  `embed:"" group:"Limits on who reads"`
-	Keep     Keep     `embed:"" group:"What is kept"`
+	Storage  Storage  `embed:"" group:"Where it is kept"`
+	Keep     Keep     `embed:"" group:"What is kept of a channel, unless a namespace of the file says otherwise"`
 	Log      Log      `embed:"" group:"What it says of itself"`
+
+	Namespaces Namespaces `kong:"-"` // in a file only
 }
 
 // Serving is where a node listens, and how it ends.
@@ -63,7 +68,7 @@ type Messages struct {
 	MaxMessage    Size `name:"max-message" default:"1MiB" help:"Bytes of one message's data."`
 	FieldBytes    Size `name:"field-bytes" default:"256" help:"Bytes of an ID, a type, a key or a content type."`
 	BatchMessages int  `name:"batch-messages" default:"1000" help:"Messages of one publish."`
-	BodyBytes     Size `name:"body-bytes" default:"256MiB" help:"Bytes of all bodies that are being received at once; a further one is refused. As much again for WebSocket messages that have begun to arrive."`
+	BodyBytes     Size `name:"body-bytes" default:"256MiB" help:"Bytes of all bodies that are being received at once; a further one is refused with 503. As much again for WebSocket messages that have begun to arrive; one that goes over it is closed with 1013."`
 	BatchBytes    Size `name:"batch-bytes" default:"0" zero:"1MiB, or max-message if that is more" help:"Bytes of one publish, and of one answer or write."`
 	ChannelBytes  Size `name:"channel-bytes" default:"255" help:"Bytes of a channel's name."`
 }
@@ -72,7 +77,7 @@ type Messages struct {
 type Readers struct {
 	Sessions            int           `name:"sessions" default:"100000" help:"Readers on this node."`
 	SessionsPerAddress  int           `name:"sessions-per-address" default:"1000" zero:"no limit" help:"Readers from one client address; not counted on loopback."`
-	Channels            int           `name:"channels" default:"100000" help:"Channels that this node follows, and that the memory broker keeps."`
+	Channels            int           `name:"channels" default:"100000" help:"Channels that this node follows; and channels that the memory broker keeps anything of."`
 	ChannelsPerResponse int           `name:"channels-per-response" default:"100" help:"Channels that one response reads, 100 at most."`
 	WindowEntries       int           `name:"window-entries" default:"1000" help:"Newest entries of a followed channel that readers share in memory."`
 	WindowBytes         Size          `name:"window-bytes" default:"4MiB" help:"Bytes of these entries."`
@@ -81,17 +86,28 @@ type Readers struct {
 	TailLinger          time.Duration `name:"tail-linger" default:"30s" help:"How long a channel stays followed after its last reader."`
 }
 
-// Keep is the broker, and what it keeps.
+// Storage is the broker, and its bounds.
+type Storage struct {
+	Broker         string        `name:"broker" default:"disk" enum:"disk,memory" help:"What keeps the logs: disk, where they outlive a restart, or memory."`
+	Data           string        `name:"data" default:"./pabal-data" placeholder:"DIR" help:"Directory of the disk broker, of one process at a time; it is made if it is not there."`
+	SyncInterval   time.Duration `name:"sync-interval" default:"1s" help:"How long after a publish the disk broker writes it through at the latest, with sync interval."`
+	MinFree        Size          `name:"min-free" default:"64MiB" zero:"no limit" help:"Bytes of the file system that stay free: below, the disk broker refuses publishes with 507."`
+	CacheBytes     Size          `name:"cache-bytes" default:"128MiB" help:"Bytes of memory in which the disk broker holds parts of its files, and recent entries; half of it for each."`
+	StoredChannels int           `name:"stored-channels" default:"10000000" help:"Channels that the disk broker keeps anything of."`
+	MemoryBytes    Size          `name:"memory-bytes" default:"1GiB" help:"Bytes that the memory broker keeps of all channels together, each entry with 192 bytes beside its own; a publish that would go over it is refused."`
+}
+
+// Keep is what is kept of a channel: of all of a node, or of a [Namespace].
 type Keep struct {
-	Broker      string        `name:"broker" default:"memory" enum:"memory" help:"What keeps the logs: memory."`
 	Keep        string        `name:"keep" default:"all" enum:"all,latest" help:"all keeps entries up to the limits below; latest keeps each key's last entry besides."`
 	KeepEntries int           `name:"keep-entries" default:"10000" zero:"no limit" help:"Entries kept of a channel."`
 	KeepBytes   Size          `name:"keep-bytes" default:"16MiB" zero:"no limit" help:"Bytes kept of a channel; its last entry is kept whatever its size."`
 	KeepAge     time.Duration `name:"keep-age" default:"24h" zero:"no limit" help:"Age up to which entries are kept."`
 	KeepKeys    int           `name:"keep-keys" default:"10000" help:"Keys of a channel whose last entry is kept, with keep latest."`
 	IDWindow    time.Duration `name:"id-window" default:"10m" help:"How long a repeated message ID is known."`
-	IDs         int           `name:"ids" default:"100000" help:"How many message IDs are known."`
-	MemoryBytes Size          `name:"memory-bytes" default:"1GiB" help:"Bytes that the memory broker keeps of all channels together; a publish that would go over it is refused."`
+	IDs         int           `name:"ids" default:"100000" help:"How many message IDs are known of a namespace; all channels that are in none are one together."`
+	Sync        string        `name:"sync" default:"always" enum:"always,interval,never" help:"When the disk broker writes a publish through, safe from a crash of the machine: always, before it is answered or read; interval, within sync-interval; never, when the system sees fit."`
+	CloseAfter  time.Duration `name:"close-after" default:"0" zero:"never" help:"After how long without a publish a channel is closed."`
 }
 
 // Log is what a node says of itself.

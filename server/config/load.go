@@ -22,7 +22,8 @@ type Sources struct {
 }
 
 // Provenance says where the value of each setting came from, by its name:
-// "default", a file with line and column, a variable, or a flag.
+// "default", a file with line and column, a variable, or a flag. What the
+// first namespace has for keep-age is namespaces[0].keep-age.
 type Provenance map[string]string
 
 // Load returns the configuration that s amounts to, checked, and where each of
@@ -59,6 +60,7 @@ type loader struct {
 	from   Provenance
 	values *koanf.Koanf
 	layer  layer
+	drafts []*draft
 	wrong  []error
 }
 
@@ -99,13 +101,13 @@ func (l *loader) file(name string) {
 		l.wrong = append(l.wrong, fmt.Errorf("the configuration file cannot be read: %w", err))
 		return
 	}
-	entries, wrong := readYAML(name, content)
+	d, wrong := readYAML(name, content)
 	l.wrong = append(l.wrong, wrong...)
-	for _, e := range entries {
+	for _, e := range d.entries {
 		s, ok := find(e.key)
 		switch {
 		case !ok:
-			l.fail(e.at, "there is no setting %q%s", e.key, suggest(e.key, names(func(s Setting) string { return s.Name })))
+			l.fail(e.at, "there is no setting %q%s", e.key, suggest(e.key, append(names(func(s Setting) string { return s.Name }), section)))
 		case e.list && !s.List():
 			l.fail(e.valueAt, "%s: one value is expected, not a list", s.Name)
 		default:
@@ -118,6 +120,7 @@ func (l *loader) file(name string) {
 			}
 		}
 	}
+	l.addNamespaces(d.namespaces)
 }
 
 // linked matches what Kubernetes sets where a service has the name pabal.
@@ -127,6 +130,10 @@ func (l *loader) environment(env, others []string) {
 	for _, pair := range slices.Sorted(slices.Values(env)) {
 		name, value, _ := strings.Cut(pair, "=")
 		if !strings.HasPrefix(name, "PABAL_") || name == fileEnv || linked.MatchString(name) || slices.Contains(others, name) {
+			continue
+		}
+		if name == EnvName(section) {
+			l.fail(name, "namespaces are said in a file only, which --config or %s names", fileEnv)
 			continue
 		}
 		variables := names(func(s Setting) string { return s.Env })
@@ -175,6 +182,9 @@ func (l *loader) config() (c Config, err error) {
 		if err := s.set(&c, l.values.Strings(s.Name)); err != nil {
 			return Config{}, fmt.Errorf("%s: %s: %w", l.from[s.Name], s.Name, err)
 		}
+	}
+	if err := l.settleNamespaces(&c); err != nil {
+		return Config{}, err
 	}
 	c.settle(l.from)
 	return c, c.check(l.from)

@@ -24,7 +24,7 @@ var settings = sync.OnceValue(func() (all []Setting) {
 	groups := reflect.TypeFor[Config]()
 	for g := range groups.NumField() {
 		group := groups.Field(g).Type
-		for f := range group.NumField() {
+		for f := 0; group.Kind() == reflect.Struct && f < group.NumField(); f++ { // Namespaces is none
 			field := group.Field(f)
 			name := field.Tag.Get("name")
 			all = append(all, Setting{Name: name, Env: EnvName(name), field: field, path: []int{g, f}})
@@ -41,6 +41,11 @@ func find(name string) (s Setting, ok bool) {
 		}
 	}
 	return Setting{}, false
+}
+
+// ofNamespace reports whether a namespace may have a value of its own for s.
+func (s Setting) ofNamespace() bool {
+	return reflect.TypeFor[Config]().Field(s.path[0]).Type == reflect.TypeFor[Keep]()
 }
 
 // EnvName returns the environment variable of the setting of that name.

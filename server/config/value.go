@@ -120,8 +120,8 @@ func parse(t reflect.Type, value string) (reflect.Value, error) {
 		}
 		*p = n
 	case *time.Duration:
-		d, err := time.ParseDuration(value)
-		if err != nil {
+		d, ok := parseDuration(value)
+		if !ok {
 			return v.Elem(), fmt.Errorf("%q is not a duration; write a number with its unit, as in 500ms, 15s, 10m or 24h", value)
 		}
 		*p = d
@@ -129,6 +129,36 @@ func parse(t reflect.Type, value string) (reflect.Value, error) {
 		return v.Elem(), fmt.Errorf("a setting may not be a %v", t)
 	}
 	return v.Elem(), nil
+}
+
+// parseDuration parses what time.ParseDuration does, with days of 24 hours
+// before it if need be: 30d, 1d12h.
+func parseDuration(text string) (d time.Duration, ok bool) {
+	whole, rest, hasDays := strings.Cut(text, "d")
+	if !hasDays {
+		d, err := time.ParseDuration(text)
+		return d, err == nil
+	}
+	const day, most = 24 * time.Hour, math.MaxInt64 / (24 * time.Hour)
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || n < -int64(most) || n > int64(most) {
+		return 0, false
+	}
+	d = time.Duration(n) * day
+	if rest == "" {
+		return d, true
+	}
+	part, err := time.ParseDuration(rest)
+	if err != nil || strings.ContainsAny(rest[:1], "+-") {
+		return 0, false
+	}
+	if n < 0 || strings.HasPrefix(whole, "-") {
+		part = -part
+	}
+	if sum := d + part; (sum < d) == (part < 0) {
+		return sum, true
+	}
+	return 0, false
 }
 
 // text returns what parse parses to v: one text, or one for each element.

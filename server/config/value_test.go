@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/pabal/pabal/server/config"
 )
@@ -54,6 +55,25 @@ func TestLoopback(t *testing.T) {
 	} {
 		if got := config.Loopback(address); got != want {
 			t.Errorf("%q: got %v, want %v", address, got, want)
+		}
+	}
+}
+
+// A day has 24 hours.
+func TestDays(t *testing.T) {
+	const day = 24 * time.Hour
+	for text, want := range map[string]time.Duration{
+		"30d": 30 * day, "1d12h": 36 * time.Hour, "0d": 0, "2d0h": 2 * day, "106751d": 106751 * day, "1d1ns": day + 1, "90m": 90 * time.Minute, "0": 0,
+	} {
+		c, _, err := config.Load(config.Sources{Flags: map[string][]string{"keep-age": {text}}})
+		if err != nil || c.Keep.KeepAge != want {
+			t.Errorf("%q: got %v, %v; want %v", text, c.Keep.KeepAge, err, want)
+		}
+	}
+	for _, text := range []string{"d", "1.5d", "1d2d", "1h2d", "1d2", "1d-1h", "1d+1h", "-1d", "-0d1h", "106752d", "106751d24h", "9999999999999999999d", "1 d", "1D"} {
+		c, _, err := config.Load(config.Sources{Flags: map[string][]string{"keep-age": {text}}})
+		if err == nil {
+			t.Errorf("%q: got %v, want an error", text, c.Keep.KeepAge)
 		}
 	}
 }

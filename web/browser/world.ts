@@ -16,7 +16,7 @@ export async function startServer({ listen = '127.0.0.1:0', args = [] as string[
   if (!binary) throw new Error('PABAL_BIN is not set: go build -o /tmp/pabal ./cmd/pabal, and PABAL_BIN=/tmp/pabal')
   // The server takes its settings from PABAL_ variables too, and refuses one that it does not know.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PABAL_')))
-  const child = spawn(binary, ['serve', '--listen', listen, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  const child = spawn(binary, ['serve', '--broker', 'memory', '--listen', listen, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
   const origin = await firstAddress(child)
   return {
     origin,

@@ -1,0 +1,272 @@
+package disk
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/pabal/pabal"
+)
+
+// Sweeps are at least minPause apart, so that what comes to an end is gathered,
+// and at most maxPause.
+const (
+	minPause = 100 * time.Millisecond
+	maxPause = time.Minute
+	atOnce   = 256 // channels that one step of a sweep is about
+)
+
+// run drops what has expired, closes and forgets channels whose time has come,
+// and syncs what is to be synced now and then, until the broker is closed.
+func (b *Broker) run() {
+	sweep := time.NewTimer(minPause)
+	defer sweep.Stop()
+	var sync <-chan time.Time // nil while there is nothing to sync
+	for {
+		select {
+		case <-b.running.stop:
+			return
+		case <-b.unsynced:
+			if sync == nil {
+				sync = time.After(b.config.SyncInterval)
+			}
+		case <-sync:
+			sync = nil
+			_ = b.submit(&request{do: (*writer).syncAll}) // if it fails, fail has said so
+		case <-sweep.C:
+			next, err := b.sweep(clock())
+			if err != nil {
+				b.config.Log.Warn("a sweep of the store failed", "error", err)
+				next = maxPause
+			}
+			sweep.Reset(next)
+		}
+	}
+}
+
+// syncAll has everything before it synced.
+func (w *writer) syncAll(*request) {
+	w.group.sync = true
+	if err := w.group.batch.LogData([]byte{0}, nil); err != nil {
+		w.fail(err)
+	}
+}
+
+// sweep does what has come due by now. It returns how long to wait until the
+// next.
+func (b *Broker) sweep(now time.Time) (next time.Duration, err error) {
+	if err := b.submit(&request{do: (*writer).sweepIDs}); err != nil {
+		return maxPause, err
+	}
+	for {
+		due, next, err := b.dueBy(now)
+		if err != nil || len(due) == 0 {
+			return next, err
+		}
+		if err := b.sweepAll(due); err != nil {
+			return maxPause, err
+		}
+		select {
+		case <-b.running.stop:
+			return maxPause, nil
+		default:
+		}
+	}
+}
+
+// A due is a row that says when a channel is to be swept.
+type due struct {
+	at      int64
+	channel pabal.Channel
+}
+
+// dueBy returns some of the channels that are due, and if there is none how
+// long to wait until one is.
+func (b *Broker) dueBy(now time.Time) (found []due, next time.Duration, err error) {
+	next = maxPause
+	from, to := bounds(dueRow)
+	err = within(b.db, from, to, func(rows *pebble.Iterator) error {
+		for ok := rows.First(); ok && len(found) < atOnce; ok = rows.Next() {
+			key := rows.Key()
+			if len(key) < 9 {
+				return errRow
+			}
+			at := int64(binary.BigEndian.Uint64(key[1:]))
+			if wait := at - now.UnixNano(); wait > 0 {
+				next = min(max(time.Duration(wait), minPause), maxPause)
+				break
+			}
+			found = append(found, due{at, pabal.Channel(key[9:])})
+		}
+		return nil
+	})
+	return found, next, err
+}
+
+func (b *Broker) sweepAll(all []due) error {
+	var asked []*request
+	var failed error
+	for _, d := range all {
+		l, err := b.hold(d.channel)
+		if err != nil {
+			failed = err
+			break
+		}
+		r := &request{log: l, due: d.at, do: (*writer).sweepLog, ready: make(chan struct{}, 1)}
+		if err := b.queue.put(r); err != nil {
+			b.release(l)
+			failed = err
+			break
+		}
+		asked = append(asked, r)
+	}
+	for _, r := range asked {
+		<-r.ready
+		b.release(r.log)
+		if r.err != nil {
+			failed = r.err
+		}
+	}
+	return failed
+}
+
+// sweepLog drops what has expired of a log, closes it if nothing was published
+// for too long, and forgets it if it has been empty for as long.
+func (w *writer) sweepLog(r *request) {
+	l := r.log
+	if l.head.due != r.due {
+		w.delete(dueKey(nil, r.due, l.channel))
+		return
+	}
+	t := w.turn(l)
+	w.drop(l, t, l.expired(w.now))
+	w.dropKeys(l, t)
+	w.tidy(l, true)
+	s := &l.head
+	if after := l.rules.CloseAfter; l.closable() && w.now.UnixNano() >= s.time+int64(after) {
+		s.closed, s.touched = true, w.now.UnixNano()
+		t.otherwise, t.changed = true, true
+	}
+	if l.forgettable() && !w.now.Before(l.idleUntil()) && !l.followed() {
+		w.forget(l, t)
+		return
+	}
+	next := l.due(w.now)
+	if next != 0 {
+		next = max(next, w.now.Add(minPause).UnixNano())
+	}
+	w.schedule(l, next)
+}
+
+// closable reports whether the log is one to be closed when nothing is
+// published for too long: there was an entry since the beginning, or since the
+// last deletion.
+func (l *log) closable() bool {
+	s := &l.head
+	return l.rules.CloseAfter > 0 && s.stored && !s.closed && s.end != s.fresh
+}
+
+// forgettable reports whether the log holds nothing.
+func (l *log) forgettable() bool { return l.head.stored && l.head.empty() && !l.closable() }
+
+// idleUntil is until when an empty log is remembered.
+func (l *log) idleUntil() time.Time {
+	return time.Unix(0, max(l.head.touched, l.unfollowed.Load())).Add(l.rules.Idle())
+}
+
+// due returns when l is to be swept next; 0 is never.
+func (l *log) due(now time.Time) (at int64) {
+	sooner := func(t int64) {
+		if at == 0 || t < at {
+			at = t
+		}
+	}
+	s := &l.head
+	if l.closable() {
+		sooner(s.time + int64(l.rules.CloseAfter))
+	}
+	switch {
+	case l.forgettable() && l.followed():
+		sooner(now.Add(l.rules.Idle()).UnixNano())
+	case l.forgettable():
+		sooner(l.idleUntil().UnixNano())
+	case l.rules.Age < 0 || s.count() == 0:
+	case len(l.ahead) > 0: // in steps, as readers do not see what has expired
+		sooner(max(l.ahead[0].time+int64(l.rules.Age), now.UnixNano()+int64(l.rules.Age/16)))
+	default:
+		sooner(now.UnixNano() + int64(l.rules.Age/16))
+	}
+	return at
+}
+
+// schedule has l swept at due.
+func (w *writer) schedule(l *log, due int64) {
+	s := &l.head
+	if s.due == due {
+		return
+	}
+	if s.due != 0 {
+		w.key = dueKey(w.key[:0], s.due, l.channel)
+		w.delete(w.key)
+	}
+	if s.due = due; due != 0 {
+		w.key = dueKey(w.key[:0], due, l.channel)
+		w.set(w.key, nil)
+	}
+	l.turn.changed = true
+}
+
+// forget drops l, which is empty and has no tail. Names of which nothing is
+// known end after it then.
+func (w *writer) forget(l *log, t *turn) {
+	w.schedule(l, 0)
+	for _, kind := range []byte{entryRow, lastRow, keyRow} {
+		from, to := allOf(kind, l.channel)
+		w.deleteRange(from, to)
+	}
+	at := l.head.end
+	bucket := bucketOf(l.channel)
+	w.floors[bucket] = max(w.floors[bucket], at)
+	w.set(floorKey(bucket), binary.AppendUvarint(nil, uint64(w.floors[bucket])))
+	w.count(-1)
+	l.head = pristine(at, w.past.now().base, l.rules.Latest)
+	l.ahead = nil
+	t.floor, t.changed = at, true
+}
+
+// raise has names of which nothing is known end at or after at.
+func (b *Broker) raise(ch pabal.Channel, at pabal.Offset) {
+	b.ends.mu.Lock()
+	defer b.ends.mu.Unlock()
+	bucket := bucketOf(ch)
+	b.ends.floors[bucket] = max(b.ends.floors[bucket], at)
+}
+
+// spare notes that ch may be forgotten to make room. It need not be complete:
+// in time every empty channel is.
+func (w *writer) spare(ch pabal.Channel) {
+	if len(w.spares) < 4096 {
+		w.spares = append(w.spares, ch)
+	}
+}
+
+// makeRoom forgets a channel that holds nothing, before its time. It reports
+// whether there was one.
+func (w *writer) makeRoom() bool {
+	for len(w.spares) > 0 {
+		ch := w.spares[len(w.spares)-1]
+		w.spares = w.spares[:len(w.spares)-1]
+		l, err := w.hold(ch)
+		if err != nil {
+			w.fail(err)
+			return false
+		}
+		w.group.held = append(w.group.held, l)
+		if t := w.turn(l); l.forgettable() && !l.head.closed && !l.followed() {
+			w.forget(l, t)
+			return true
+		}
+	}
+	return false
+}

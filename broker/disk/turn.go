@@ -1,0 +1,261 @@
+package disk
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/pabal/pabal"
+)
+
+// A turn is what one group does to one log.
+type turn struct {
+	log       *log
+	entries   []*pabal.Entry
+	marks     []mark                  // of entries
+	lasts     []last                  // rows of last entries that the group has made
+	keys      map[string]pabal.Offset // of these the last of each key
+	changed   bool
+	otherwise bool // the log changed in another way than by entries
+
+	state  state // how the group found it, and in the end how it leaves it
+	oldest mark
+	floor  pabal.Offset // to which names that are not known are raised
+}
+
+// A last is an entry that is, or was, the last of its key.
+type last struct {
+	at  pabal.Offset
+	key string
+}
+
+// turn returns the turn of l in this group. The first time in a group it has
+// the rows removed that no reader can need any more.
+func (w *writer) turn(l *log) *turn {
+	if l.turn == nil {
+		l.turn = &turn{log: l, state: l.head}
+		w.group.turns = append(w.group.turns, l.turn)
+		w.tidy(l, false)
+		if l.head.keys.kept && !l.head.keys.keyed {
+			w.makeKeyed(l)
+		}
+	}
+	return l.turn
+}
+
+// endTurns writes down how the group leaves each log.
+func (w *writer) endTurns() {
+	for _, t := range w.group.turns {
+		l := t.log
+		l.turn = nil
+		if !t.changed {
+			continue
+		}
+		if l.head.count() > 0 && len(l.ahead) == 0 && t.dropped() {
+			w.look(l, t)
+		}
+		t.state = l.head
+		if len(l.ahead) > 0 {
+			t.oldest = l.ahead[0]
+		}
+		if l.strict() {
+			w.group.sync = true
+		} else {
+			w.keepAbove(max(l.head.end, t.floor))
+		}
+		if l.rules.Sync == SyncInterval {
+			select {
+			case w.unsynced <- struct{}{}:
+			default:
+			}
+		}
+		w.key = channelKey(w.key[:0], l.channel)
+		if l.head.stored {
+			w.value = l.head.append(w.value[:0], w.record.life)
+			w.set(w.key, w.value)
+		} else {
+			w.delete(w.key)
+		}
+	}
+}
+
+// keepAbove sees to it that a log that is shown before it is synced ends where
+// no other will after a crash.
+func (w *writer) keepAbove(end pabal.Offset) {
+	if w.record.lax && end <= w.record.reserve {
+		return
+	}
+	w.record.lax = true
+	w.record.reserve = max(w.record.reserve, end) + reserved
+	w.group.sync, w.group.record = true, true
+}
+
+// reserved is by how much more than was given out the store's reserve of
+// offsets grows when it must.
+const reserved = 1 << 20
+
+// dropped reports whether the turn has dropped entries.
+func (t *turn) dropped() bool { return t.log.head.first != t.state.first }
+
+// show shows how the group has left t's log.
+func (b *Broker) show(t *turn) {
+	if t.floor > 0 {
+		b.raise(t.log.channel, t.floor)
+	}
+	if t.changed {
+		t.log.show(&t.state, t.oldest, t.entries, t.otherwise, &b.hot)
+	}
+}
+
+// aheadMarks is how many entries after the first a log knows without a look
+// at the store, at most.
+const aheadMarks = 32
+
+// look fills l.ahead: from the store, and from what the group has added.
+func (w *writer) look(l *log, t *turn) {
+	l.ahead = make([]mark, 0, min(aheadMarks, l.head.count()))
+	from := offsetKey(nil, entryRow, l.channel, l.head.first.at+1)
+	_, to := allOf(entryRow, l.channel)
+	err := within(w.db, from, to, func(rows *pebble.Iterator) error {
+		bytes := 0
+		for ok := rows.First(); ok && len(l.ahead) < aheadMarks && bytes < recentBytes; ok = rows.Next() {
+			value, err := rows.ValueAndErr()
+			if err != nil {
+				return err
+			}
+			m, _, _, err := parseMark(offsetOf(rows.Key()), value)
+			if err != nil {
+				return err
+			}
+			l.ahead = append(l.ahead, m)
+			bytes += len(value)
+		}
+		return nil
+	})
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	if n := len(l.ahead); n == 0 || l.ahead[n-1].n+1 == firstOf(t.marks).n {
+		for _, m := range t.marks {
+			if m.at > l.head.first.at && len(l.ahead) < aheadMarks {
+				l.ahead = append(l.ahead, m)
+			}
+		}
+	}
+	if len(l.ahead) == 0 {
+		w.fail(errors.New("entries are missing in the log of channel " + string(l.channel)))
+	}
+}
+
+func firstOf(marks []mark) (m mark) {
+	if len(marks) > 0 {
+		m = marks[0]
+	}
+	return m
+}
+
+// drop drops entries from the front of the log for as long as must has a
+// reason to. If it has one for an entry, it has one for all before.
+func (w *writer) drop(l *log, t *turn, must func(*mark) pabal.Reason) {
+	for l.head.count() > 0 && w.failure() == nil {
+		if len(l.ahead) == 0 {
+			w.look(l, t)
+			if n := len(l.ahead); n == aheadMarks && must(&l.ahead[n-1]) != "" {
+				w.leap(l, must)
+				continue
+			}
+		}
+		if len(l.ahead) == 0 {
+			return
+		}
+		why := must(&l.ahead[0])
+		if why == "" {
+			return
+		}
+		l.head.first, l.head.cut = l.ahead[0].edge, why
+		l.ahead = l.ahead[1:]
+		t.changed = true
+	}
+}
+
+// leap drops many entries at once: all of l.ahead, and those after that the
+// store has.
+func (w *writer) leap(l *log, must func(*mark) pabal.Reason) {
+	m := l.ahead[len(l.ahead)-1]
+	from := offsetKey(nil, entryRow, l.channel, m.at+1)
+	_, to := allOf(entryRow, l.channel)
+	err := within(w.db, from, to, func(rows *pebble.Iterator) error {
+		s := search{rows: rows, channel: l.channel}
+		last, found, err := s.last(m.at, l.head.last.at, func(m *mark) bool { return must(m) != "" })
+		if found {
+			m = last
+		}
+		return err
+	})
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	l.head.first, l.head.cut = m.edge, must(&m)
+	l.ahead = nil
+}
+
+// expired has a reason to drop what is older than the log keeps.
+func (l *log) expired(now time.Time) func(*mark) pabal.Reason {
+	limit := now.Add(-l.rules.Age).UnixNano()
+	return func(m *mark) pabal.Reason {
+		if l.rules.Age >= 0 && m.time <= limit {
+			return pabal.Expired
+		}
+		return ""
+	}
+}
+
+// over has a reason to drop what is over the bounds on entries and bytes.
+func (l *log) over(m *mark) pabal.Reason {
+	n, bytes := l.head.last.n-m.n+1, l.head.last.bytes-m.bytes+m.size
+	if n > uint64(l.rules.Entries) || n > 1 && bytes > uint64(l.rules.Bytes) {
+		return pabal.Trimmed
+	}
+	return ""
+}
+
+// A search looks for a place among the entries of a channel.
+type search struct {
+	rows    *pebble.Iterator
+	channel pabal.Channel
+	key     []byte
+}
+
+// at returns the first entry at or after offset.
+func (s *search) at(offset pabal.Offset) (m mark, found bool, err error) {
+	s.key = offsetKey(s.key[:0], entryRow, s.channel, offset)
+	if !s.rows.SeekGE(s.key) {
+		return m, false, s.rows.Error()
+	}
+	value, err := s.rows.ValueAndErr()
+	if err != nil {
+		return m, false, err
+	}
+	m, _, _, err = parseMark(offsetOf(s.rows.Key()), value)
+	return m, err == nil, err
+}
+
+// last returns the last entry after low and up to high for which is holds; it
+// must hold for all before.
+func (s *search) last(low, high pabal.Offset, is func(*mark) bool) (last mark, found bool, err error) {
+	for low < high {
+		m, there, err := s.at(low + (high-low+1)/2)
+		if err != nil {
+			return last, false, err
+		}
+		if there && m.at <= high && is(&m) {
+			last, found, low = m, true, m.at
+		} else {
+			high = low + (high-low+1)/2 - 1
+		}
+	}
+	return last, found, nil
+}

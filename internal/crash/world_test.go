@@ -1,0 +1,219 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// A world is a server that is killed and started anew, on the same data and at
+// the same address.
+type world struct {
+	binary, dir string
+	random      *rand.Rand
+	address     string // where to listen
+	kills       int
+
+	mu   sync.Mutex
+	life *life         // the present one; nil between two
+	next chan struct{} // closed when life is set
+}
+
+// A life is the time from when a server listens until it is killed.
+type life struct {
+	*process
+	held    chan struct{} // closed when what was kept is known: publishers may go on
+	dying   chan struct{} // closed just before it is killed, or stopped
+	leaving sync.WaitGroup
+}
+
+func newWorld(binary, dir string, seed uint64) *world {
+	return &world{
+		binary: binary, dir: dir, random: rand.New(rand.NewPCG(seed, 0)), address: "127.0.0.1:0", next: make(chan struct{}),
+	}
+}
+
+func (w *world) log() string { return filepath.Join(w.dir, "server.log") }
+
+// enter waits for a life and has it wait, when it has ended, until [life.leave].
+func (w *world) enter(ctx context.Context) (*life, error) {
+	for {
+		w.mu.Lock()
+		l, next := w.life, w.next
+		if l != nil {
+			l.leaving.Add(1)
+		}
+		w.mu.Unlock()
+		if l != nil {
+			return l, nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (l *life) leave() { l.leaving.Done() }
+
+func (l *life) isDying() bool {
+	select {
+	case <-l.dying:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause waits. It reports false if l ends, or ctx does.
+func (l *life) pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.dying:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// until waits for l to end, or ctx.
+func (l *life) until(ctx context.Context, news <-chan struct{}) bool {
+	select {
+	case <-news:
+		return true
+	case <-l.dying:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (w *world) args() []string {
+	return []string{
+		"serve", "--config", filepath.Join(w.dir, "pabal.yaml"), "--listen", w.address,
+		"--pump", []string{"auto", "goroutine"}[w.random.IntN(2)],
+	}
+}
+
+// begin starts the server, sometimes only after it was killed while it began.
+func (w *world) begin(ctx context.Context) (*life, error) {
+	for tries := 0; ; tries++ {
+		p, err := start(w.binary, w.log(), w.args()...)
+		if err != nil {
+			return nil, err
+		}
+		if w.random.IntN(12) == 0 {
+			w.pause(p, 60)
+			p.kill()
+			w.kills++
+			continue
+		}
+		if err = p.await(ctx); err == nil {
+			return w.admit(p), nil
+		}
+		p.kill()
+		if tries > 20 || !strings.Contains(tail(w.log()), syscall.EADDRINUSE.Error()) {
+			return nil, err
+		}
+		w.address = "127.0.0.1:0" // another has taken the port
+	}
+}
+
+// pause waits for a moment of at most most ms, or until p has ended.
+func (w *world) pause(p *process, most int) {
+	select {
+	case <-time.After(time.Duration(w.random.IntN(most*1000)) * time.Microsecond):
+	case <-p.ended:
+	}
+}
+
+func (w *world) admit(p *process) *life {
+	l := &life{process: p, held: make(chan struct{}), dying: make(chan struct{})}
+	w.address = strings.TrimPrefix(p.url, "http://")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.life = l
+	close(w.next)
+	return l
+}
+
+// How a life ends. What is more is a kill too.
+const (
+	stop = iota // as the server likes
+	both        // killed while it stops
+	kill
+)
+
+// end ends l and waits until all who were in it have left.
+func (w *world) end(l *life, how int) error {
+	w.mu.Lock()
+	w.life, w.next = nil, make(chan struct{})
+	w.mu.Unlock()
+	close(l.dying)
+	select {
+	case <-l.ended:
+		return fmt.Errorf("the server has ended by itself: %w", l.err)
+	default:
+	}
+	if how == stop {
+		if err := l.stop(); err != nil {
+			return fmt.Errorf("stopped: %w", err)
+		}
+	} else {
+		if how == both {
+			if err := l.terminate(); err != nil {
+				return err
+			}
+			w.pause(l.process, 150)
+		}
+		l.kill()
+		w.kills++
+	}
+	left := make(chan struct{})
+	go func() {
+		l.leaving.Wait()
+		close(left)
+	}()
+	select {
+	case <-left:
+		return nil
+	case <-time.After(30 * time.Second):
+		return errors.New("a client has not noticed within 30 s that the server was killed")
+	}
+}
+
+// configure writes the configuration.
+func (w *world) configure(text string) error {
+	return os.WriteFile(filepath.Join(w.dir, "pabal.yaml"), []byte(text), 0o600)
+}
+
+// isBroken reports whether err is of a connection that broke, or could not be
+// made.
+func isBroken(err error) bool {
+	var op *net.OpError
+	if websocket.CloseStatus(err) == websocket.StatusGoingAway {
+		return true
+	}
+	if errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	for _, text := range []string{"server closed idle connection", "connection broken", "http2: ", "connection reset"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
+}
