@@ -165,7 +165,7 @@ func newGeneration(w *world, number int, more map[string]Rules) *crew {
 
 // run lives through so many kills, and one more life, and ends the server.
 func (c *crew) run(ctx context.Context, kills int) (err error) {
-	c.client, _ = newClient()
+	c.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	defer c.client.CloseIdleConnections()
 	ctx, cancel := context.WithCancelCause(ctx)
 	publishing, rest := context.WithCancel(ctx)

@@ -152,9 +152,22 @@ func (f *follower) take(l *life, by *readers.Technique, it readers.Item) (leave 
 		leave = true
 	}
 	stood := f.place.Cursor(it.Channel)
+	before := map[string]string{}
+	for _, ch := range f.place.Channels {
+		before[ch] = f.place.Cursor(ch)
+	}
 	fresh, err := f.place.Take(it)
 	if err != nil {
 		return leave, err
+	}
+	if !fresh && it.Notice != "$gap" && it.Notice != "$reset" {
+		for ch, at := range before {
+			if now := f.place.Cursor(ch); at != "" && readers.Epoch(at) != readers.Epoch(now) {
+				if err := f.logs[ch].Moved(now); err != nil {
+					return leave, err
+				}
+			}
+		}
 	}
 	for _, ch := range f.place.Channels {
 		if at := f.place.Cursor(ch); at != "" && (ch != it.Channel || !fresh && it.Notice != "$gap" && it.Notice != "$reset") {
@@ -169,7 +182,11 @@ func (f *follower) take(l *life, by *readers.Technique, it readers.Item) (leave 
 	case fresh:
 		return leave, f.logs[it.Channel].Took(entryOf(it.Cursor, it.Data))
 	case it.Notice == "$gap" || it.Notice == "$reset":
-		if it.From != "" && it.From != stood {
+		if it.From != "" && stood != "" && readers.Epoch(it.From) != readers.Epoch(stood) {
+			if err := f.logs[it.Channel].Moved(it.From); err != nil {
+				return leave, err
+			}
+		} else if it.From != "" && it.From != stood {
 			return leave, fmt.Errorf("it stands at %s and is told %+v", stood, it)
 		}
 		return leave, f.logs[it.Channel].Told(it.Notice, it.From, it.Cursor, it.Reason)

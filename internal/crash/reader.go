@@ -56,6 +56,20 @@ func (r *Reader) Begins(cursor string) error {
 	return nil
 }
 
+// Moved says that r stands at cursor, which is in a new epoch and the place
+// where it stood in the old one.
+func (r *Reader) Moved(cursor string) error {
+	r.log.ledger.mu.Lock()
+	defer r.log.ledger.mu.Unlock()
+	at, err := offset(cursor)
+	if err == nil && at < r.stands {
+		err = r.wrong("it stood at offset %d, and is said to be at %s", r.stands, cursor)
+	}
+	r.stands = at
+	r.events = append(r.events, event{kind: "moved", to: at, life: r.log.ledger.life})
+	return err
+}
+
 // Took says that r got e.
 func (r *Reader) Took(e Entry) error {
 	g := r.log
@@ -163,6 +177,8 @@ func (r *Reader) judge(e *event) (err error) {
 	switch {
 	case e.message != nil:
 		err = r.judgeEntry(e)
+	case e.kind == "moved":
+		err = r.judgeMove(e)
 	case e.kind == "begin":
 		err = r.judgeBegin(e)
 	case e.kind == "$gap":
@@ -183,6 +199,17 @@ func (r *Reader) judgeBegin(e *event) error {
 	for _, had := range r.between(0, e.to) {
 		if !had.gone() {
 			return r.wrong("in life %d it begins at offset %d, after %v", e.life, e.to, had)
+		}
+	}
+	return nil
+}
+
+// judgeMove sees that nothing lies between where r stood and where it is said
+// to be.
+func (r *Reader) judgeMove(e *event) error {
+	for _, had := range r.between(r.judged, e.to) {
+		if !isLost(had, e) {
+			return r.wrong("in life %d it is said to be at offset %d, and has not got %v before it", e.life, e.to, had)
 		}
 	}
 	return nil

@@ -104,7 +104,7 @@ func (l *life) until(ctx context.Context, news <-chan struct{}) bool {
 func (w *world) args() []string {
 	return []string{
 		"serve", "--config", filepath.Join(w.dir, "pabal.yaml"), "--listen", w.address,
-		"--pump", []string{"auto", "goroutine"}[w.random.IntN(2)],
+		"--data", filepath.Join(w.dir, "data"), "--pump", []string{"auto", "goroutine"}[w.random.IntN(2)],
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // A Place is where a reader of some channels stands: the cursor of each, as
@@ -23,6 +24,12 @@ type Place struct {
 // NewPlace returns the place of a reader that has yet to begin.
 func NewPlace(channels ...string) *Place {
 	return &Place{Channels: channels, own: map[string]string{}, last: map[string]string{}, skip: map[string]string{}}
+}
+
+// Epoch returns the part of a cursor that names the epoch.
+func Epoch(cursor string) string {
+	epoch, _, _ := strings.Cut(cursor, "-")
+	return epoch
 }
 
 // Cursor returns the cursor of channel, or "".
@@ -136,8 +143,14 @@ func (p *Place) open(it Item) error {
 }
 
 // agree reports that a notice says the reader stands elsewhere than it does.
+// The end of one epoch may be the beginning of the next, if a reader may lose
+// something.
 func (p *Place) agree(ch, cursor string) error {
 	if at := p.own[ch]; at != "" && cursor != "" && at != cursor {
+		if p.MayLose && Epoch(at) != Epoch(cursor) {
+			p.own[ch] = cursor
+			return nil
+		}
 		return fmt.Errorf("channel %s: the server says %s, the reader stands at %s", ch, cursor, at)
 	}
 	return nil
