@@ -88,7 +88,7 @@ func (w *writer) keepAbove(end pabal.Offset) {
 	}
 	w.record.lax = true
 	w.record.reserve = max(w.record.reserve, end) + reserved
-	w.group.sync, w.group.record = true, true
+	w.group.sync, w.group.record, w.group.reserve = true, true, true
 }
 
 // reserved is by how much more than was given out the store's reserve of

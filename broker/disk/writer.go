@@ -143,6 +143,7 @@ type group struct {
 	turns    []*turn
 	held     []*log // until the group is kept
 	sync     bool
+	reserve  bool // offsets were reserved, which is synced before any of them is shown
 	record   bool // the store's own row has changed
 }
 
@@ -227,6 +228,9 @@ func (w *writer) apply(g *group) {
 // settle shows and answers what needs no sync, and hands on the rest.
 func (w *writer) settle(requests []*request) {
 	g := w.group
+	if g.reserve && w.failure() == nil {
+		w.await(g)
+	}
 	strict := *g
 	strict.turns = nil
 	for _, t := range g.turns {
@@ -258,9 +262,7 @@ func (l *log) strict() bool { return l != nil && l.rules.Sync == SyncAlways }
 func (b *Broker) finish(g *group) {
 	if b.failure() == nil && !g.batch.Empty() {
 		start := time.Now()
-		if err := g.batch.SyncWait(); err != nil {
-			b.fail(err)
-		}
+		b.await(g)
 		b.queue.sync.Store(int64(time.Since(start)))
 	}
 	failed := b.failure()
@@ -273,6 +275,13 @@ func (b *Broker) finish(g *group) {
 		r.answer(failed)
 	}
 	b.closeBatch(g)
+}
+
+// await waits until g's batch is synced.
+func (b *Broker) await(g *group) {
+	if err := g.batch.SyncWait(); err != nil {
+		b.fail(err)
+	}
 }
 
 func (b *Broker) closeBatch(g *group) {
