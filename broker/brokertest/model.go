@@ -67,14 +67,14 @@ var models = []kind{
 func (k kind) check(t *testing.T, s Subject) {
 	rapid.Check(t, func(rt *rapid.T) {
 		if s.Advance != nil {
-			k.run(t, rt, s)
+			k.run(rt, s)
 			return
 		}
-		rapid.SyncTest(rt, func(rt *rapid.T) { k.run(t, rt, s) })
+		rapid.SyncTest(rt, func(rt *rapid.T) { k.run(rt, s) })
 	})
 }
 
-func (k kind) run(t *testing.T, rt *rapid.T, s Subject) {
+func (k kind) run(rt *rapid.T, s Subject) {
 	x := &trial{TB: rt, Subject: s, ctx: rt.Context()}
 	o := k.options(s.Unit)
 	m := &model{t: rt, x: x, options: o, log: x.open(o), given: map[pabal.Position]bool{}}

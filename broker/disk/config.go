@@ -31,6 +31,7 @@ type Rules struct {
 // Sync says when what was published is safe from a crash of the machine.
 type Sync uint8
 
+// When what was published is synced.
 const (
 	SyncAlways   Sync = iota // before it is answered, or shown to any reader
 	SyncInterval             // within Config.SyncInterval

@@ -85,7 +85,7 @@ func (h *hot) evict(l *log) {
 // fill loads l.
 func (b *Broker) fill(l *log) error {
 	l.rules = b.config.Rules(l.channel)
-	l.rules.Retention = l.rules.Retention.WithDefaults()
+	l.rules.Retention = l.rules.WithDefaults()
 	row, err := get(b.db, channelKey(nil, l.channel))
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):

@@ -52,7 +52,7 @@ func (b *Broker) loadIDs() error {
 		if err != nil {
 			return err
 		}
-		keep := b.config.Rules(k.Channel).Retention.WithDefaults()
+		keep := b.config.Rules(k.Channel).WithDefaults()
 		keep.Namespace = namespace
 		b.ids.Restore(k, &keep)
 		return nil

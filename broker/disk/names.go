@@ -55,6 +55,6 @@ func (b *Broker) holds(ch pabal.Channel, s *state, now int64) bool {
 	if s.closed || s.keys.kept && s.keys.n > 0 {
 		return true
 	}
-	keep := b.config.Rules(ch).Retention.WithDefaults()
+	keep := b.config.Rules(ch).WithDefaults()
 	return s.count() > 0 && (keep.Age < 0 || s.time > now-int64(keep.Age))
 }

@@ -143,8 +143,8 @@ func openError(dir string, err error) error {
 		what = "the file system is read-only; make it writable, or give another directory: "
 	case errors.Is(err, os.ErrPermission):
 		what = "it may not be read and written; run as its owner, or give another directory: "
-	case errors.Is(err, pebble.ErrCorruption), errors.Is(err, errRow), errors.Is(err, os.ErrNotExist):
-		what = "it is damaged; see what `pabal data check` says, or put back a copy: "
+	case errors.Is(err, pebble.ErrCorruption), errors.Is(err, errRow):
+		what = "it is damaged; put back a copy, or give another directory: "
 	case strings.Contains(err.Error(), "format major version"):
 		what = "it was written by a later release of Pabal; use that one: "
 	}

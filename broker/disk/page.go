@@ -140,12 +140,13 @@ func (r *reading) nextLast(from pabal.Offset) (e *pabal.Entry, m mark, err error
 }
 
 // prevLast is like nextLast, but goes back from at.
-func (r *reading) prevLast(at pabal.Offset) (e *pabal.Entry, m mark, err error) {
+func (r *reading) prevLast(at pabal.Offset) (e *pabal.Entry, err error) {
 	if !r.shown.keys.keyed {
 		if r.shown.count() == 0 || r.shown.last.at > at {
-			return nil, m, nil
+			return nil, nil
 		}
-		return r.at(r.shown.last.at)
+		e, _, err = r.at(r.shown.last.at)
+		return e, err
 	}
 	for ok := r.lasts.SeekLT(offsetKey(nil, lastRow, r.log.channel, min(at, r.shown.last.at)+1)); ok; ok = r.lasts.Prev() {
 		at := offsetOf(r.lasts.Key())
@@ -153,10 +154,11 @@ func (r *reading) prevLast(at pabal.Offset) (e *pabal.Entry, m mark, err error) 
 			break
 		}
 		if r.is(at) {
-			return r.at(at)
+			e, _, err = r.at(at)
+			return e, err
 		}
 	}
-	return nil, m, r.lasts.Error()
+	return nil, r.lasts.Error()
 }
 
 // at returns the entry at offset, which is there.
@@ -226,7 +228,7 @@ func (r *reading) ordinal(offset pabal.Offset) (uint64, error) {
 
 func (r *reading) backwardLatest(at pabal.Offset) error {
 	for {
-		e, _, err := r.prevLast(at)
+		e, err := r.prevLast(at)
 		if err != nil || e == nil || r.full(e) {
 			return err
 		}
@@ -250,7 +252,7 @@ func (r *reading) firstApart() (*pabal.Entry, error) {
 func (r *reading) fromLastApart(n int) (pabal.Offset, error) {
 	from := r.page.First.Offset
 	for at := r.shown.first.at; n > 0; n-- {
-		e, _, err := r.prevLast(at)
+		e, err := r.prevLast(at)
 		if err != nil || e == nil {
 			return from, err
 		}
