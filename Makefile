@@ -72,6 +72,10 @@ bench-peers: ## Pabal beside other servers, into docs/benchmarks.md (45 minutes;
 	@GO=$(GO) scripts/setup-peers.sh
 	cd bench && $(GO) run ./peers $(BENCHFLAGS)
 
+.PHONY: bench-storage
+bench-storage: ## what is published, kept: Pabal beside other stores, into docs/benchmarks.md (20 minutes; BENCHFLAGS=-quick: 1)
+	cd bench && $(GO) run ./storage $(BENCHFLAGS)
+
 .PHONY: bench-go
 bench-go: ## Go benchmarks, each for BENCHTIME (100ms)
 	for m in $(MODULES); do (cd $$m && $(GO) test -run '^$$' -bench . -benchmem -benchtime=$(BENCHTIME) ./...); done
