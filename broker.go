@@ -147,12 +147,13 @@ type Gap struct {
 // A Reason says why something is missing, or why a channel was closed.
 type Reason string
 
-// Reasons why entries are missing. With the first three reading goes on in the
+// Reasons why entries are missing. With the first four reading goes on in the
 // same history ([NoticeGap]); the others break it ([NoticeReset]).
 const (
 	Trimmed Reason = "trimmed" // by the number or bytes of entries kept
 	Expired Reason = "expired" // by age
 	Evicted Reason = "evicted" // the channel's state, or a key's last entry, was dropped to make room
+	Damaged Reason = "damaged" // the store cannot read them any more
 
 	Deleted Reason = "deleted" // the log was deleted
 	Lost    Reason = "lost"    // the store came back without them

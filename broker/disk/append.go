@@ -100,6 +100,9 @@ func (w *writer) append(r *request) {
 		r.err = pabal.ErrMoved
 		return
 	}
+	if r.err = w.findOld(t, p.Messages); r.err != nil {
+		return
+	}
 	if r.err = w.admit(l); r.err != nil {
 		return
 	}
@@ -108,7 +111,7 @@ func (w *writer) append(r *request) {
 		r.done.Positions = make([]pabal.Position, len(p.Messages))
 	}
 	for i := range p.Messages {
-		r.done.Positions[i] = w.add(t, &p.Messages[i])
+		r.done.Positions[i] = w.add(t, &p.Messages[i], w.old[i])
 	}
 	w.drop(l, t, l.over)
 	w.dropKeys(l, t)
@@ -144,8 +147,8 @@ func (w *writer) endsAt(l *log, p pabal.Position) bool {
 	return lost == "" && at >= l.head.last.at
 }
 
-// add appends an entry for m.
-func (w *writer) add(t *turn, m *pabal.Message) pabal.Position {
+// add appends an entry for m. Old is the last entry with its key before.
+func (w *writer) add(t *turn, m *pabal.Message, old pabal.Offset) pabal.Position {
 	l, s := t.log, &t.log.head
 	if m.Key != "" && !s.keys.keyed {
 		w.makeKeyed(l)
@@ -166,7 +169,7 @@ func (w *writer) add(t *turn, m *pabal.Message) pabal.Position {
 	w.value = appendEntry(w.value[:0], e, s.last.tally)
 	w.set(w.key, w.value)
 	if s.keys.keyed {
-		w.addKey(t, last{e.Offset, m.Key})
+		w.addKey(t, last{e.Offset, m.Key}, old)
 	}
 	return e.Position()
 }

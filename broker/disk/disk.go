@@ -82,7 +82,7 @@ type ends struct {
 // trouble is what went wrong with the store.
 type trouble struct {
 	failed  atomic.Pointer[pabal.StorageError] // nothing can be kept any more
-	damaged atomic.Pointer[string]             // this file cannot be read, or a part of it
+	damaged atomic.Pointer[string]             // this cannot be read, or a part of it
 }
 
 // running is what ends when the broker is closed.
@@ -90,13 +90,14 @@ type running struct {
 	stop     chan struct{}
 	once     sync.Once
 	err      error
-	crash    bool // leave the store as if it had not been closed; for tests
+	unread   map[pabal.Channel]time.Time // the sweep's: what could not be loaded, and when to try again
+	crash    bool                        // leave the store as if it had not been closed; for tests
 	sweeping sync.WaitGroup
 	writing  sync.WaitGroup
 }
 
 func (b *Broker) start() {
-	b.running.stop = make(chan struct{})
+	b.running.stop, b.running.unread = make(chan struct{}), map[pabal.Channel]time.Time{}
 	b.queue.news = make(chan struct{}, 1)
 	b.unsynced = make(chan struct{}, 1)
 	b.running.writing.Go(b.write)

@@ -3,6 +3,7 @@ package disk
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -15,17 +16,18 @@ import (
 func (w *writer) makeKeyed(l *log) {
 	l.head.keys.keyed = true
 	if l.head.count() > 0 {
-		w.addKey(l.turn, last{l.head.last.at, ""})
+		w.addKey(l.turn, last{l.head.last.at, ""}, 0)
 	}
 	l.turn.changed = l.turn.changed || l.head.stored
 }
 
-// addKey notes that the entry at row.at is the last of its key.
-func (w *writer) addKey(t *turn, row last) {
+// addKey notes that the entry at row.at is the last of its key. Old is what
+// [writer.lastOf] says of it.
+func (w *writer) addKey(t *turn, row last, old pabal.Offset) {
 	l, s := t.log, &t.log.head
-	old, pending := t.keys[row.key]
-	if !pending {
-		old = w.lastOf(l, row.key)
+	at, pending := t.keys[row.key]
+	if pending {
+		old = at
 	}
 	switch {
 	case old == 0 || old <= s.deleted || !s.keys.kept && old <= s.first.at:
@@ -52,28 +54,47 @@ func (w *writer) addKey(t *turn, row last) {
 
 // lastOf returns the offset of the last entry with key that groups before have
 // added, 0 if there is none.
-func (w *writer) lastOf(l *log, key string) pabal.Offset {
+func (w *writer) lastOf(l *log, key string) (pabal.Offset, error) {
 	w.key = lastKeyKey(w.key[:0], l.channel, key)
 	value, closer, err := w.db.Get(w.key)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return 0
+		return 0, nil
 	}
 	if err != nil {
-		w.fail(err)
-		return 0
+		return 0, err
+	}
+	if len(value) != 8 {
+		return 0, errors.Join(errRow, closer.Close())
 	}
 	at := offsetOf(value)
-	if err := closer.Close(); err != nil {
-		w.fail(err)
+	return at, closer.Close()
+}
+
+// findOld finds what [writer.lastOf] says of each of messages.
+func (w *writer) findOld(t *turn, messages []pabal.Message) error {
+	w.old = append(w.old[:0], make([]pabal.Offset, len(messages))...)
+	if !t.log.head.keys.keyed {
+		return nil
 	}
-	return at
+	for i := range messages {
+		if _, pending := t.keys[messages[i].Key]; pending {
+			continue
+		}
+		var err error
+		if w.old[i], err = w.lastOf(t.log, messages[i].Key); err != nil {
+			what := fmt.Sprintf("channel %.80q cannot be written, as the last entries of its keys cannot be read; nothing was published", t.log.channel)
+			w.harm(what, err)
+			return broken(err, what)
+		}
+	}
+	return nil
 }
 
 // dropKeys drops the last entries of the keys least recently written, of those
 // that are kept for that only, while there are more than the log may have.
 func (w *writer) dropKeys(l *log, t *turn) {
 	s := &l.head
-	for s.keys.kept && s.keys.n > l.rules.Keys && w.failure() == nil {
+	for s.keys.kept && s.keys.n > l.rules.Keys && !w.now.Before(l.retry) {
 		row, pending, ok := w.oldestApart(l, t)
 		if !ok {
 			return
@@ -113,7 +134,8 @@ func (w *writer) oldestApart(l *log, t *turn) (row last, pending, ok bool) {
 		return nil
 	})
 	if err != nil {
-		w.fail(err)
+		w.unread(l, err)
+		return row, false, false
 	}
 	if ok {
 		return row, false, true
@@ -153,7 +175,14 @@ func (w *writer) tidy(l *log, all bool) {
 	}
 	from := s.low
 	if s.keys.keyed {
-		from = w.tidyLasts(l, &seen, to)
+		if w.now.Before(l.retry) {
+			return
+		}
+		var err error
+		if from, err = w.tidyLasts(l, &seen, to); err != nil {
+			w.unread(l, err)
+			return
+		}
 	}
 	w.removeRange(entryRow, l.channel, from, to)
 	s.low, l.turn.changed = to, true
@@ -184,8 +213,9 @@ func (w *writer) tidyStale(l *log, seen *state) {
 
 // tidyLasts goes through the last entries of their keys after low and up to
 // to. In a log that keeps them, they stay and what is between them goes; else
-// their rows go. It returns after which offset entries are left to remove.
-func (w *writer) tidyLasts(l *log, seen *state, to pabal.Offset) pabal.Offset {
+// their rows go. It returns after which offset entries are left to remove. If
+// it fails it has removed only what may go.
+func (w *writer) tidyLasts(l *log, seen *state, to pabal.Offset) (pabal.Offset, error) {
 	s := &l.head
 	from := s.low
 	err := within(w.db, offsetKey(nil, lastRow, l.channel, from+1), offsetKey(nil, lastRow, l.channel, to+1), func(rows *pebble.Iterator) error {
@@ -203,20 +233,22 @@ func (w *writer) tidyLasts(l *log, seen *state, to pabal.Offset) pabal.Offset {
 			if err != nil {
 				return err
 			}
-			if name := string(key); w.lastOf(l, name) == at {
+			name := string(key)
+			last, err := w.lastOf(l, name)
+			if err != nil {
+				return err
+			}
+			if last == at {
 				w.key = lastKeyKey(w.key[:0], l.channel, name)
 				w.delete(w.key)
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		w.fail(err)
-	}
-	if !s.keys.kept {
+	if err == nil && !s.keys.kept {
 		w.removeRange(lastRow, l.channel, from, to)
 	}
-	return from
+	return from, err
 }
 
 // removeRange removes the rows of kind after from and up to to.

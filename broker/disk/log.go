@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pabal/pabal"
 )
@@ -22,9 +23,10 @@ type log struct {
 	loading sync.Once
 	failed  error // why it could not be loaded
 
-	head  state  // the writer's
-	ahead []mark // the writer's: some or all of the entries after head.first, without a hole
-	turn  *turn  // the writer's: what the present group does to it
+	head  state     // the writer's
+	ahead []mark    // the writer's: some or all of the entries after head.first, without a hole
+	turn  *turn     // the writer's: what the present group does to it
+	retry time.Time // the writer's: some rows cannot be read, which it does not try again before
 
 	order      sync.Mutex // held from when a change is shown until all tails were told
 	tails      []*tail    // guarded by order

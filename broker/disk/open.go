@@ -175,11 +175,7 @@ func (b *Broker) options(lock *pebble.Lock) *pebble.Options {
 	return o
 }
 
-func (b *Broker) damage(info pebble.DataCorruptionInfo) {
-	what := info.Path
-	b.trouble.damaged.CompareAndSwap(nil, &what)
-	b.config.Log.Error("a file of the store is damaged", "path", info.Path, "error", info.Details)
-}
+func (b *Broker) damage(info pebble.DataCorruptionInfo) { b.harm("file "+info.Path, info.Details) }
 
 // logger gives what Pebble says to the broker's log.
 type logger struct{ *Broker }

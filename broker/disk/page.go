@@ -28,9 +28,21 @@ func (r *reading) forward(from pabal.Offset) error {
 		}
 		return nil
 	}
+	err := r.forwardRows(from)
+	if !damaged(err) {
+		return err
+	}
+	if len(r.page.Entries) > 0 {
+		r.harmed, r.page.More = true, true // the next reading meets it at once
+		return nil
+	}
+	return r.overstep(from, err)
+}
+
+func (r *reading) forwardRows(from pabal.Offset) error {
 	for ok := r.rows.SeekGE(offsetKey(nil, entryRow, r.log.channel, from+1)); ok; ok = r.rows.Next() {
 		e, _, err := r.entry()
-		if err != nil || e.Offset > v.last.at || r.full(e) {
+		if err != nil || e.Offset > r.shown.last.at || r.full(e) {
 			return err
 		}
 		r.take(e)

@@ -50,6 +50,8 @@ type reading struct {
 	stale []pabal.Offset   // of these
 	apart bool             // those from before the first entry that is kept belong to the page
 	left  int              // entries left out since the last one taken
+
+	harmed bool // damaged rows were met, and the page says what can be said of them
 }
 
 // page returns what q selects.
@@ -63,7 +65,10 @@ func (b *Broker) page(l *log, q pabal.Query) (page pabal.Page, err error) {
 			err = closed
 		}
 	}()
-	if err := r.expire(clock()); err != nil {
+	if err := r.expire(clock()); damaged(err) {
+		r.harmed = true
+		r.shown.oldest = mark{edge: edge{at: r.shown.first.at + 1}, prev: r.shown.first.at, epoch: r.past.now().epoch}
+	} else if err != nil {
 		return page, err
 	}
 	first, err := r.firstPosition()
@@ -153,7 +158,7 @@ func (r *reading) close() (err error) {
 			continue
 		}
 		failed, closed := rows.Error(), rows.Close()
-		if err == nil {
+		if err == nil && !r.harmed {
 			if err = failed; err == nil {
 				err = closed
 			}

@@ -2,6 +2,8 @@ package disk
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -97,22 +99,33 @@ func (b *Broker) dueBy(now time.Time) (found []due, next time.Duration, err erro
 				next = min(max(time.Duration(wait), minPause), maxPause)
 				break
 			}
-			found = append(found, due{at, pabal.Channel(key[9:])})
+			ch := pabal.Channel(key[9:])
+			if retry, unread := b.running.unread[ch]; unread && now.Before(retry) {
+				continue
+			}
+			found = append(found, due{at, ch})
 		}
 		return nil
 	})
 	return found, next, err
 }
 
+// sweepAll sweeps all. A channel that cannot be loaded is put off.
 func (b *Broker) sweepAll(all []due) error {
 	var asked []*request
 	var failed error
 	for _, d := range all {
 		l, err := b.hold(d.channel)
-		if err != nil {
+		if errors.Is(err, errClosed) {
 			failed = err
 			break
 		}
+		if err != nil {
+			b.harm(fmt.Sprintf("channel %.80q", d.channel), err)
+			b.running.unread[d.channel] = clock().Add(maxPause)
+			continue
+		}
+		delete(b.running.unread, d.channel)
 		r := &request{log: l, due: d.at, do: (*writer).sweepLog, ready: make(chan struct{}, 1)}
 		if err := b.queue.put(r); err != nil {
 			b.release(l)
@@ -259,8 +272,8 @@ func (w *writer) makeRoom() bool {
 		w.spares = w.spares[:len(w.spares)-1]
 		l, err := w.hold(ch)
 		if err != nil {
-			w.fail(err)
-			return false
+			w.harm(fmt.Sprintf("channel %.80q", ch), err)
+			continue
 		}
 		w.group.held = append(w.group.held, l)
 		if t := w.turn(l); l.forgettable() && !l.head.closed && !l.followed() {

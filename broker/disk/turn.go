@@ -1,7 +1,7 @@
 package disk
 
 import (
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -52,8 +52,10 @@ func (w *writer) endTurns() {
 		if !t.changed {
 			continue
 		}
-		if l.head.count() > 0 && len(l.ahead) == 0 && t.dropped() {
-			w.look(l, t)
+		if l.head.count() > 0 && len(l.ahead) == 0 && t.dropped() && !w.now.Before(l.retry) {
+			if err := w.look(l, t); err != nil {
+				w.unread(l, err)
+			}
 		}
 		t.state = l.head
 		if len(l.ahead) > 0 {
@@ -112,8 +114,9 @@ func (b *Broker) show(t *turn) {
 // at the store, at most.
 const aheadMarks = 32
 
-// look fills l.ahead: from the store, and from what the group has added.
-func (w *writer) look(l *log, t *turn) {
+// look fills l.ahead: from the store, and from what the group has added. An
+// error is that it found none.
+func (w *writer) look(l *log, t *turn) error {
 	l.ahead = make([]mark, 0, min(aheadMarks, l.head.count()))
 	from := offsetKey(nil, entryRow, l.channel, l.head.first.at+1)
 	_, to := allOf(entryRow, l.channel)
@@ -133,42 +136,45 @@ func (w *writer) look(l *log, t *turn) {
 		}
 		return nil
 	})
-	if err != nil {
-		w.fail(err)
-		return
+	next := l.head.first.n + 1
+	if n := len(l.ahead); n > 0 {
+		next = l.ahead[n-1].n + 1
 	}
-	if n := len(l.ahead); n == 0 || l.ahead[n-1].n+1 == firstOf(t.marks).n {
-		for _, m := range t.marks {
-			if m.at > l.head.first.at && len(l.ahead) < aheadMarks {
-				l.ahead = append(l.ahead, m)
-			}
+	for _, m := range t.marks {
+		if m.n == next && len(l.ahead) < aheadMarks {
+			l.ahead = append(l.ahead, m)
+			next++
 		}
 	}
-	if len(l.ahead) == 0 {
-		w.fail(errors.New("entries are missing in the log of channel " + string(l.channel)))
+	if len(l.ahead) > 0 {
+		return nil
 	}
-}
-
-func firstOf(marks []mark) (m mark) {
-	if len(marks) > 0 {
-		m = marks[0]
+	if err == nil {
+		err = fmt.Errorf("entries after %d are missing: %w", l.head.first.at, errRow)
 	}
-	return m
+	return err
 }
 
 // drop drops entries from the front of the log for as long as must has a
-// reason to. If it has one for an entry, it has one for all before.
+// reason to. If it has one for an entry, it has one for all before. Of entries
+// that cannot be read it is put off.
 func (w *writer) drop(l *log, t *turn, must func(*mark) pabal.Reason) {
-	for l.head.count() > 0 && w.failure() == nil {
+	for l.head.count() > 0 {
 		if len(l.ahead) == 0 {
-			w.look(l, t)
+			if w.now.Before(l.retry) {
+				return
+			}
+			if err := w.look(l, t); err != nil {
+				if !w.overleap(l, t, must) {
+					w.unread(l, err)
+					return
+				}
+				continue
+			}
 			if n := len(l.ahead); n == aheadMarks && must(&l.ahead[n-1]) != "" {
 				w.leap(l, must)
 				continue
 			}
-		}
-		if len(l.ahead) == 0 {
-			return
 		}
 		why := must(&l.ahead[0])
 		if why == "" {
@@ -195,11 +201,40 @@ func (w *writer) leap(l *log, must func(*mark) pabal.Reason) {
 		return err
 	})
 	if err != nil {
-		w.fail(err)
-		return
+		w.unread(l, err)
 	}
 	l.head.first, l.head.cut = m.edge, must(&m)
 	l.ahead = nil
+}
+
+// overleap drops entries that cannot be read, up to one that can be and is to
+// be dropped too. It reports whether it found one.
+func (w *writer) overleap(l *log, t *turn, must func(*mark) pabal.Reason) (found bool) {
+	from, to := allOf(entryRow, l.channel)
+	_ = within(w.db, from, to, func(rows *pebble.Iterator) error { // that some cannot be read is known
+		s := search{rows: rows, channel: l.channel}
+		for at, step := l.head.first.at+1, pabal.Offset(1); at <= l.head.last.at; at, step = at+step, 2*step {
+			m, there, err := s.at(at)
+			if err == nil && (!there || must(&m) == "") {
+				break
+			}
+			if err == nil && m.at > l.head.first.at {
+				l.head.first, l.head.cut = m.edge, must(&m)
+				t.changed, found = true, true
+			}
+		}
+		return nil
+	})
+	return found
+}
+
+// retryAfter is how long what needs rows that cannot be read is put off.
+const retryAfter = 10 * time.Second
+
+// unread notes that rows of l cannot be read. What needs them is put off.
+func (w *writer) unread(l *log, err error) {
+	l.retry = w.now.Add(retryAfter)
+	w.harm(fmt.Sprintf("channel %.80q", l.channel), err)
 }
 
 // expired has a reason to drop what is older than the log keeps.

@@ -130,6 +130,7 @@ type writer struct {
 	group *group
 	key   []byte // to be used anew
 	value []byte
+	old   []pabal.Offset // of each message in the making, the last entry with its key before
 
 	floors  floors            // of names of which nothing is known, after the groups under way
 	spares  []pabal.Channel   // that may be forgotten to make room
@@ -296,19 +297,23 @@ func (b *Broker) closeBatch(g *group) {
 	}
 }
 
-// answer lets r's caller go on.
+// answer lets r's caller go on. If the store has failed meanwhile, it is not
+// known whether what was to be done was.
 func (r *request) answer(failed error) {
-	if failed != nil {
-		r.done, r.err = pabal.Appended{}, failed
+	if failed != nil && r.err == nil {
+		r.done, r.err = pabal.Appended{}, &pabal.StorageError{
+			What: "the store failed, and whether this was done is not known: repeat it with the same id once the server was started anew",
+			Full: full(failed), Err: failed,
+		}
 	}
 	r.ready <- struct{}{}
 }
 
 // fail notes that nothing can be kept any more, until the store is opened
-// anew: of what was under way it is not known whether it was.
+// anew.
 func (b *Broker) fail(err error) {
 	failed := &pabal.StorageError{
-		What: "the store failed, and nothing more can be published until the server is started anew; whether this was published is not known: repeat it then, with the same id",
+		What: "the store failed, and nothing can be published until the server is started anew; nothing was published",
 		Full: full(err), Err: err,
 	}
 	if b.trouble.failed.CompareAndSwap(nil, failed) {

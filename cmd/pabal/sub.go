@@ -168,6 +168,7 @@ func why(r pabal.Reason) string {
 		pabal.Trimmed: "trimmed: the channel keeps only so many",
 		pabal.Expired: "expired: the channel keeps them only for so long",
 		pabal.Evicted: "evicted: the server needed room",
+		pabal.Damaged: "damaged: the server's store cannot read them any more",
 		pabal.Deleted: "the channel was deleted",
 		pabal.Lost:    "the server came back without them",
 		pabal.Unknown: "the server does not know this history",
