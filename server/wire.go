@@ -64,15 +64,7 @@ func openBroker(cfg config.Config, log *slog.Logger) (b broker, health func() er
 			Bytes:     int(cfg.Storage.MemoryBytes),
 		}), nil, nil
 	}
-	d, err := disk.Open(disk.Config{
-		Dir:          cfg.Storage.Data,
-		Rules:        rules.of,
-		Channels:     cfg.Storage.StoredChannels,
-		Cache:        int(cfg.Storage.CacheBytes),
-		SyncInterval: cfg.Storage.SyncInterval,
-		MinFree:      orNone(int(cfg.Storage.MinFree)),
-		Log:          log,
-	})
+	d, err := disk.Open(diskConfig(cfg, rules, log))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -46,6 +46,9 @@ func (b *Broker) Delete(ctx context.Context, ch pabal.Channel) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := b.failure(); err != nil {
+		return err
+	}
 	return b.ask(ctx, ch, &request{do: (*writer).clear})
 }
 
@@ -65,9 +68,12 @@ func (b *Broker) ask(ctx context.Context, ch pabal.Channel, r *request) error {
 	case <-r.ready:
 		b.release(l)
 		return r.err
+	case <-b.trouble.halted:
+		b.release(l)
+		return b.unsure()
 	case <-ctx.Done():
 		go func() {
-			<-r.ready
+			_ = b.wait(r)
 			b.release(l)
 		}()
 		return ctx.Err()
@@ -106,14 +112,13 @@ func (w *writer) append(r *request) {
 	if r.err = w.admit(l); r.err != nil {
 		return
 	}
-	w.drop(l, t, l.expired(w.now))
 	if len(p.Messages) > 0 {
 		r.done.Positions = make([]pabal.Position, len(p.Messages))
 	}
 	for i := range p.Messages {
 		r.done.Positions[i] = w.add(t, &p.Messages[i], w.old[i])
 	}
-	w.drop(l, t, l.over)
+	w.drop(l, t, l.over(w.now))
 	w.dropKeys(l, t)
 	l.head.closed, t.otherwise = p.Close, t.otherwise || p.Close
 	r.done.End = w.position(l.head.end)
@@ -178,8 +183,8 @@ func (w *writer) add(t *turn, m *pabal.Message, old pabal.Offset) pabal.Position
 func (w *writer) touch(l *log, t *turn) {
 	l.head.touched = w.now.UnixNano()
 	t.changed = true
-	if l.head.due == 0 {
-		w.schedule(l, l.due(w.now))
+	if due := l.due(w.now); due != 0 && (l.head.due == 0 || due < l.head.due) {
+		w.schedule(l, due)
 	}
 }
 
@@ -222,5 +227,6 @@ func (w *writer) clear(r *request) {
 	}
 	l.ahead, t.lasts, t.keys, t.otherwise = nil, nil, nil, true
 	w.touch(l, t)
+	w.schedule(l, w.now.Add(minPause).UnixNano()) // to remove the rows
 	w.spare(l.channel)
 }

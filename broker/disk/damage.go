@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"os"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -19,6 +20,27 @@ func damaged(err error) bool {
 func (b *Broker) harm(what string, err error) {
 	b.trouble.damaged.CompareAndSwap(nil, &what)
 	b.config.Log.Error("a part of the store cannot be read", "part", what, "error", err)
+}
+
+// background is told what Pebble could not do by itself. It will try again.
+func (b *Broker) background(err error) {
+	b.trouble.compactions.failed()
+	now := time.Now().UnixNano()
+	if said := b.trouble.said.Load(); now-said >= int64(retryAfter) && b.trouble.said.CompareAndSwap(said, now) {
+		b.config.Log.Error("the store works badly, and tries again", "error", err)
+	}
+}
+
+// flushed is told whether what is in memory could be written to a table.
+func (b *Broker) flushed(err error) {
+	if err == nil || errors.Is(err, pebble.ErrClosed) || err.Error() == "pebble: empty table" { // it had nothing to write
+		b.trouble.ill.Store(nil)
+		return
+	}
+	b.trouble.ill.Store(&pabal.StorageError{
+		What: "the store cannot write just now; nothing was published: try again later",
+		Full: full(err), Retry: retryAfter, Err: err,
+	})
 }
 
 // overstep goes on after damaged rows, which begin after from. The page says

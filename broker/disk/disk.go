@@ -57,6 +57,7 @@ type Broker struct {
 	fs     vfs.FS
 	db     *pebble.DB
 	lock   *pebble.Lock
+
 	past   history
 	record record // the writer's, once it is opened
 
@@ -81,6 +82,14 @@ type ends struct {
 
 // trouble is what went wrong with the store.
 type trouble struct {
+	compactions *scheduler
+
+	guarded atomic.Bool   // failed calls of the file system are the broker's matter, see [guardedFS]
+	halted  chan struct{} // closed when what is under way will never end
+	halt    sync.Once
+
+	ill     atomic.Pointer[pabal.StorageError] // tables cannot be written just now
+	said    atomic.Int64                       // when something was last said of that
 	failed  atomic.Pointer[pabal.StorageError] // nothing can be kept any more
 	damaged atomic.Pointer[string]             // this cannot be read, or a part of it
 }
@@ -90,6 +99,8 @@ type running struct {
 	stop     chan struct{}
 	once     sync.Once
 	err      error
+	sooner   chan struct{}               // has room for one: something is due before next
+	next     atomic.Int64                // when the next sweep is, in nanoseconds since 1970
 	unread   map[pabal.Channel]time.Time // the sweep's: what could not be loaded, and when to try again
 	crash    bool                        // leave the store as if it had not been closed; for tests
 	sweeping sync.WaitGroup
@@ -98,10 +109,12 @@ type running struct {
 
 func (b *Broker) start() {
 	b.running.stop, b.running.unread = make(chan struct{}), map[pabal.Channel]time.Time{}
+	b.running.sooner = make(chan struct{}, 1)
 	b.queue.news = make(chan struct{}, 1)
 	b.unsynced = make(chan struct{}, 1)
 	b.running.writing.Go(b.write)
 	b.running.sweeping.Go(b.run)
+	b.running.sweeping.Go(b.syncNowAndThen)
 }
 
 // Close ends all tails and closes the store; what was published is synced.
@@ -117,37 +130,44 @@ func (b *Broker) end() error {
 	b.hot.mu.Unlock()
 	b.followers.leave()
 	close(b.running.stop)
+	ended := make(chan error, 1)
+	go func() { ended <- b.finishAll() }()
+	ticker := time.NewTicker(closePatience)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-b.trouble.halted:
+			return errors.Join(b.failure(), errNotClosed)
+		case <-ticker.C:
+			if ill := b.trouble.ill.Load(); ill != nil {
+				return errors.Join(ill, errNotClosed)
+			}
+		}
+	}
+}
+
+// closePatience is how long Close waits for tables that cannot be written.
+const closePatience = 5 * time.Second
+
+// errNotClosed says that a store that has failed is in use still, and its
+// directory locked, until the process ends.
+var errNotClosed = errors.New("the store could not be closed; what was acknowledged is there when it is opened anew, once this process has ended")
+
+// finishAll waits until nothing is under way, and closes the store.
+func (b *Broker) finishAll() error {
 	b.running.sweeping.Wait()
 	b.hot.held.Wait()
 	b.queue.close()
 	b.running.writing.Wait()
-	if err := b.failure(); err != nil {
-		return errors.Join(err, b.abandon())
+	failed := b.failure()
+	if failed == nil {
+		b.record.clean = !b.running.crash
+		failed = b.db.Set([]byte{storeRow}, b.record.append(nil), pebble.Sync)
 	}
-	b.record.clean = !b.running.crash
-	err := b.db.Set([]byte{storeRow}, b.record.append(nil), pebble.Sync)
-	return errors.Join(err, b.db.Close(), b.lock.Close())
-}
-
-// abandon closes a store that has failed, as far as that is possible.
-func (b *Broker) abandon() error {
-	closed := make(chan error, 1)
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				closed <- errors.New("the store cannot be closed")
-			}
-		}()
-		closed <- errors.Join(b.db.Close(), b.lock.Close())
-	}()
-	timer := time.NewTimer(5 * time.Second)
-	defer timer.Stop()
-	select {
-	case err := <-closed:
-		return err
-	case <-timer.C:
-		return errors.New("the store cannot be closed")
-	}
+	b.trouble.guarded.Store(false)
+	return errors.Join(failed, b.db.Close(), b.lock.Close())
 }
 
 // enter keeps the store open until hot.held.Done is called.

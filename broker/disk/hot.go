@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -31,12 +32,17 @@ const idleLogs = 10_000
 // hold returns ch's log, loaded if need be. It stays in memory until it is
 // released.
 func (b *Broker) hold(ch pabal.Channel) (*log, error) {
-	h := &b.hot
-	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
+	b.hot.mu.Lock()
+	if b.hot.closed {
+		b.hot.mu.Unlock()
 		return nil, errClosed
 	}
+	return b.holdLocked(ch)
+}
+
+// holdLocked is hold while mu is held, which it unlocks.
+func (b *Broker) holdLocked(ch pabal.Channel) (*log, error) {
+	h := &b.hot
 	l := h.logs[ch]
 	if l == nil {
 		l = &log{channel: ch}
@@ -49,8 +55,11 @@ func (b *Broker) hold(ch pabal.Channel) (*log, error) {
 	l.holders++
 	h.held.Add(1)
 	h.mu.Unlock()
-	l.loading.Do(func() { l.failed = b.fill(l) })
-	if err := l.failed; err != nil {
+	l.loading.Do(func() {
+		l.loaded.late = b.failure() != nil
+		l.loaded.err = b.fill(l)
+	})
+	if err := l.loaded.err; err != nil {
 		b.release(l)
 		return nil, broken(err, fmt.Sprintf("channel %.80q cannot be read", ch))
 	}
@@ -67,8 +76,11 @@ func (b *Broker) release(l *log) {
 		return
 	}
 	l.place = h.idle.PushFront(l)
-	if l.failed != nil {
-		h.evict(l) // the next who asks tries again
+	if l.loaded.err != nil || l.loaded.late {
+		h.evict(l) // who asks next has it loaded again
+	}
+	if b.failure() != nil {
+		return // the rows may say what was not kept
 	}
 	for h.idle.Len() > idleLogs || h.idle.Len() > 0 && h.bytes.Load() > h.limit {
 		h.evict(h.idle.Back().Value.(*log))
@@ -133,14 +145,17 @@ func (b *Broker) rekey(l *log) error {
 			return nil // there are no rows yet
 		}
 		n := 0
-		from, to := allOf(lastRow, l.channel)
+		_, to := allOf(lastRow, l.channel)
+		from := offsetKey(nil, lastRow, l.channel, s.lowest()+1)
 		err := within(b.db, from, to, func(rows *pebble.Iterator) error {
 			for ok := rows.First(); ok; ok = rows.Next() {
-				n++
+				if !slices.Contains(s.keys.stale, offsetOf(rows.Key())) {
+					n++
+				}
 			}
 			return nil
 		})
-		s.keys.n = n - len(s.keys.stale)
+		s.keys.n = n
 		return err
 	}
 	return nil

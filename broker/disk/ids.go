@@ -63,8 +63,8 @@ func (b *Broker) loadIDs() error {
 func (w *writer) sweepIDs(*request) {
 	w.ids.Sweep(w.now, func(namespace string, first uint64) {
 		if w.idsFrom[namespace] < first {
+			w.deleteRange(idKey(namespace, w.idsFrom[namespace]), idKey(namespace, first))
 			w.idsFrom[namespace] = first
-			w.deleteRange(idKey(namespace, 0), idKey(namespace, first))
 		}
 	})
 }

@@ -30,7 +30,7 @@ func (w *writer) addKey(t *turn, row last, old pabal.Offset) {
 		old = at
 	}
 	switch {
-	case old == 0 || old <= s.deleted || !s.keys.kept && old <= s.first.at:
+	case old == 0 || old <= s.lowest():
 		if s.keys.kept {
 			s.keys.n++
 		}
@@ -90,6 +90,14 @@ func (w *writer) findOld(t *turn, messages []pabal.Message) error {
 	return nil
 }
 
+// lowest is the offset up to which rows of last entries do not count any more.
+func (s *state) lowest() pabal.Offset {
+	if s.keys.kept {
+		return max(s.keys.floor, s.deleted)
+	}
+	return max(s.first.at, s.deleted)
+}
+
 // dropKeys drops the last entries of the keys least recently written, of those
 // that are kept for that only, while there are more than the log may have.
 func (w *writer) dropKeys(l *log, t *turn) {
@@ -121,11 +129,11 @@ func (w *writer) dropKeys(l *log, t *turn) {
 // and kept for that only.
 func (w *writer) oldestApart(l *log, t *turn) (row last, pending, ok bool) {
 	s := &l.head
-	from := offsetKey(nil, lastRow, l.channel, max(s.keys.floor, s.deleted)+1)
+	from := offsetKey(nil, lastRow, l.channel, s.lowest()+1)
 	to := offsetKey(nil, lastRow, l.channel, s.first.at+1)
 	err := within(w.db, from, to, func(rows *pebble.Iterator) error {
 		for there := rows.First(); there; there = rows.Next() {
-			if at := offsetOf(rows.Key()); !slices.Contains(s.keys.stale, at) {
+			if at := offsetOf(rows.Key()); !slices.Contains(s.keys.stale, at) && !slices.Contains(t.state.keys.stale, at) {
 				key, err := rows.ValueAndErr()
 				row, ok = last{at, string(key)}, err == nil
 				return err
@@ -224,7 +232,7 @@ func (w *writer) tidyLasts(l *log, seen *state, to pabal.Offset) (pabal.Offset, 
 			if slices.Contains(seen.keys.stale, at) {
 				continue // tidyStale has removed it
 			}
-			if s.keys.kept {
+			if s.keys.kept && at > s.lowest() {
 				w.removeRange(entryRow, l.channel, from, at-1)
 				from = at
 				continue
@@ -242,6 +250,10 @@ func (w *writer) tidyLasts(l *log, seen *state, to pabal.Offset) (pabal.Offset, 
 				w.key = lastKeyKey(w.key[:0], l.channel, name)
 				w.delete(w.key)
 			}
+			if s.keys.kept { // from before it kept them
+				w.key = offsetKey(w.key[:0], lastRow, l.channel, at)
+				w.delete(w.key)
+			}
 		}
 		return nil
 	})
@@ -255,7 +267,7 @@ func (w *writer) tidyLasts(l *log, seen *state, to pabal.Offset) (pabal.Offset, 
 func (w *writer) removeRange(kind byte, ch pabal.Channel, from, to pabal.Offset) {
 	switch {
 	case to <= from:
-	case to-from <= 8 && from > 0:
+	case to-from <= 32 && from > 0:
 		for at := from + 1; at <= to; at++ {
 			w.key = offsetKey(w.key[:0], kind, ch, at)
 			w.delete(w.key)

@@ -21,7 +21,7 @@ type log struct {
 	holders int           // guarded by hot.mu
 	place   *list.Element // among those that nobody holds; guarded by hot.mu
 	loading sync.Once
-	failed  error // why it could not be loaded
+	loaded  loaded
 
 	head  state     // the writer's
 	ahead []mark    // the writer's: some or all of the entries after head.first, without a hole
@@ -34,6 +34,12 @@ type log struct {
 
 	mu    sync.RWMutex
 	shown shown // guarded by mu
+}
+
+// loaded is how a log was loaded.
+type loaded struct {
+	err  error // why it was not
+	late bool  // the store had failed
 }
 
 // shown is what readers see of a log.
@@ -167,11 +173,16 @@ func (l *log) tell(entries []*pabal.Entry, otherwise bool) {
 type leavers struct {
 	mu  sync.Mutex
 	all map[*func()]struct{}
+	end bool // who comes now leaves at once
 }
 
 func (s *leavers) add(leave func()) (forget func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.end {
+		go leave() // as if ctx had ended
+		return func() {}
+	}
 	if s.all == nil {
 		s.all = map[*func()]struct{}{}
 	}
@@ -186,7 +197,7 @@ func (s *leavers) add(leave func()) (forget func()) {
 func (s *leavers) leave() {
 	s.mu.Lock()
 	all := s.all
-	s.all = nil
+	s.all, s.end = nil, true
 	s.mu.Unlock()
 	for leave := range all {
 		(*leave)()

@@ -42,8 +42,11 @@ func (b *Broker) Channels(ctx context.Context, prefix string, after pabal.Channe
 				found = append(found, ch)
 			}
 		}
-		return ctx.Err()
+		return nil
 	})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, broken(err, "the channels cannot be listed")
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -21,7 +22,7 @@ import (
 func Open(c Config) (*Broker, error) { return open(c, vfs.Default) }
 
 func open(c Config, fs vfs.FS) (*Broker, error) {
-	b := &Broker{config: c.withDefaults(), fs: fs}
+	b := newBroker(c, fs)
 	c = b.config
 	if err := prepare(fs, c.Dir); err != nil {
 		return nil, err
@@ -43,8 +44,16 @@ func open(c Config, fs vfs.FS) (*Broker, error) {
 	b.lock = lock
 	b.look()
 	b.hot.logs, b.hot.limit = map[pabal.Channel]*log{}, int64(c.Cache/2)
+	b.trouble.guarded.Store(true)
 	b.start()
 	return b, nil
+}
+
+// newBroker returns a broker that has not opened anything.
+func newBroker(c Config, fs vfs.FS) *Broker {
+	b := &Broker{config: c.withDefaults(), fs: fs}
+	b.trouble.halted, b.trouble.compactions = make(chan struct{}), newScheduler()
+	return b
 }
 
 // The marker is a file that tells a data directory of Pabal from others, and
@@ -68,6 +77,9 @@ func prepare(fs vfs.FS, dir string) error {
 	}
 	text, err := readMarker(fs, dir)
 	if err == nil {
+		if text == importing {
+			return errCut(dir)
+		}
 		version, ok := strings.CutPrefix(strings.TrimSpace(text), markerText)
 		n, bad := strconv.ParseUint(version, 10, 64)
 		switch {
@@ -143,8 +155,8 @@ func openError(dir string, err error) error {
 		what = "the file system is read-only; make it writable, or give another directory: "
 	case errors.Is(err, os.ErrPermission):
 		what = "it may not be read and written; run as its owner, or give another directory: "
-	case errors.Is(err, pebble.ErrCorruption), errors.Is(err, errRow):
-		what = "it is damaged; put back a copy, or give another directory: "
+	case damaged(err), strings.Contains(err.Error(), "malformed manifest"):
+		what = "it is damaged; put back a copy, or give another directory (pabal data export may save a part of it): "
 	case strings.Contains(err.Error(), "format major version"):
 		what = "it was written by a later release of Pabal; use that one: "
 	}
@@ -153,22 +165,25 @@ func openError(dir string, err error) error {
 
 func (b *Broker) options(lock *pebble.Lock) *pebble.Options {
 	o := &pebble.Options{
-		FS: b.fs, Lock: lock, FormatMajorVersion: pebble.FormatValueSeparation,
+		FS: guardedFS{b.fs, b}, Lock: lock, FormatMajorVersion: pebble.FormatValueSeparation,
 		CacheSize:                   int64(b.config.Cache / 2),
 		MemTableSize:                16 << 20,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,
 		BytesPerSync:                1 << 20,
+		FlushDelayDeleteRange:       2 * time.Second,
 		Logger:                      logger{b},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { b.config.Log.Error("the store works badly", "error", err) },
+			BackgroundError: b.background,
+			FlushEnd:        func(i pebble.FlushInfo) { b.flushed(i.Err) },
 			DataCorruption:  b.damage,
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 				b.config.Log.Warn("publishing waits for the store", "reason", i.Reason)
 			},
 		},
 	}
+	o.Experimental.CompactionScheduler = b.trouble.compactions
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
@@ -188,18 +203,7 @@ func (l logger) Errorf(format string, args ...any) {
 	l.config.Log.Error("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf must not return. A commit that fails does so in the writer, which
-// recovers; whatever else does, stops there, and reading goes on.
+// Fatalf must not return. Who calls it stops there, and reading goes on.
 func (l logger) Fatalf(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if strings.HasPrefix(format, "pebble: fatal commit error") {
-		for _, arg := range args {
-			if err, ok := arg.(error); ok {
-				panic(fatal{err})
-			}
-		}
-		panic(fatal{errors.New(text)})
-	}
-	l.fail(errors.New(text))
-	select {}
+	l.halt(fmt.Errorf("pebble: "+format, args...))
 }

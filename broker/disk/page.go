@@ -118,7 +118,7 @@ func (r *reading) backwardRows(at pabal.Offset) error {
 // reading.
 func (r *reading) low() pabal.Offset {
 	if r.apart {
-		return max(r.shown.keys.floor, r.shown.deleted)
+		return r.shown.lowest()
 	}
 	return r.shown.first.at
 }

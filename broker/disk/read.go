@@ -1,8 +1,10 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -51,12 +53,13 @@ type reading struct {
 	apart bool             // those from before the first entry that is kept belong to the page
 	left  int              // entries left out since the last one taken
 
+	now    time.Time
 	harmed bool // damaged rows were met, and the page says what can be said of them
 }
 
 // page returns what q selects.
 func (b *Broker) page(l *log, q pabal.Query) (page pabal.Page, err error) {
-	r := &reading{Broker: b, log: l, query: q}
+	r := &reading{Broker: b, log: l, query: q, now: clock()}
 	if err := r.open(); err != nil {
 		return page, err
 	}
@@ -65,7 +68,7 @@ func (b *Broker) page(l *log, q pabal.Query) (page pabal.Page, err error) {
 			err = closed
 		}
 	}()
-	if err := r.expire(clock()); damaged(err) {
+	if err := r.expire(); damaged(err) {
 		r.harmed = true
 		r.shown.oldest = mark{edge: edge{at: r.shown.first.at + 1}, prev: r.shown.first.at, epoch: r.past.now().epoch}
 	} else if err != nil {
@@ -135,7 +138,7 @@ func (r *reading) recentDo() bool {
 	if v.count() == 0 {
 		return true
 	}
-	if v.oldest == (mark{}) || r.old(&v.oldest, clock()) {
+	if v.oldest == (mark{}) || r.old(&v.oldest) {
 		return false
 	}
 	if v.count() == uint64(len(v.recent)) {
@@ -167,16 +170,16 @@ func (r *reading) close() (err error) {
 	return err
 }
 
-func (r *reading) old(m *mark, now time.Time) bool {
+func (r *reading) old(m *mark) bool {
 	keep := &r.log.rules
-	return keep.Age >= 0 && m.time <= now.Add(-keep.Age).UnixNano()
+	return keep.Age >= 0 && m.time <= r.now.Add(-keep.Age).UnixNano()
 }
 
 // expire drops from what is shown the entries that have expired, and finds the
 // oldest that has not.
-func (r *reading) expire(now time.Time) error {
+func (r *reading) expire() error {
 	v := &r.shown
-	if v.count() == 0 || v.oldest != (mark{}) && !r.old(&v.oldest, now) {
+	if v.count() == 0 || v.oldest != (mark{}) && !r.old(&v.oldest) {
 		return nil
 	}
 	s := search{rows: r.rows, channel: r.log.channel}
@@ -184,8 +187,8 @@ func (r *reading) expire(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if found && r.old(&oldest, now) {
-		gone, _, err := s.last(v.first.at, v.last.at, func(m *mark) bool { return r.old(m, now) })
+	if found && r.old(&oldest) {
+		gone, _, err := s.last(v.first.at, v.last.at, r.old)
 		if err != nil {
 			return err
 		}
@@ -289,7 +292,7 @@ func (r *reading) fromLast(n int) (pabal.Offset, error) {
 
 func (r *reading) fromTime(t time.Time) (pabal.Offset, error) {
 	v := &r.shown
-	nano := t.UnixNano()
+	nano := nanoseconds(t)
 	switch {
 	case r.apart && (v.count() == 0 || v.oldest.time >= nano):
 		at, found, err := r.fromTimeApart(nano)
@@ -306,10 +309,22 @@ func (r *reading) fromTime(t time.Time) (pabal.Offset, error) {
 		return v.oldest.prev, nil
 	}
 	if r.rows == nil {
-		i, _ := slices.BinarySearchFunc(v.recent, t, func(e *pabal.Entry, t time.Time) int { return e.Time.Compare(t) })
+		i, _ := slices.BinarySearchFunc(v.recent, nano, func(e *pabal.Entry, nano int64) int { return cmp.Compare(e.Time.UnixNano(), nano) })
 		return v.recent[i].Prev, nil
 	}
 	return r.search(0, func(m *mark) bool { return m.time < nano })
+}
+
+// nanoseconds returns t in nanoseconds since 1970, or the nearest number there
+// is.
+func nanoseconds(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // search returns the place before the first entry for which is does not hold,

@@ -28,6 +28,9 @@ func (b *Broker) room() error {
 	if err := b.failure(); err != nil {
 		return err
 	}
+	if ill := b.trouble.ill.Load(); ill != nil {
+		return ill
+	}
 	if b.config.MinFree < 0 {
 		return nil
 	}

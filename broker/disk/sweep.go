@@ -19,30 +19,47 @@ const (
 	atOnce   = 256 // channels that one step of a sweep is about
 )
 
-// run drops what has expired, closes and forgets channels whose time has come,
-// and syncs what is to be synced now and then, until the broker is closed.
+// run drops what has expired, and closes and forgets channels whose time has
+// come, until the broker is closed.
 func (b *Broker) run() {
-	sweep := time.NewTimer(minPause)
-	defer sweep.Stop()
-	var sync <-chan time.Time // nil while there is nothing to sync
+	timer := time.NewTimer(minPause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-b.running.stop:
+			return
+		case <-b.running.sooner: // something is due before the next sweep
+			timer.Reset(minPause)
+		case <-timer.C:
+			now := clock()
+			next, err := b.sweep(now)
+			if err != nil {
+				b.config.Log.Warn("a sweep of the store failed", "error", err)
+				next = maxPause
+			}
+			b.running.next.Store(now.Add(next).UnixNano())
+			timer.Reset(next)
+		}
+	}
+}
+
+// syncNowAndThen syncs what is to be synced within the interval, until the
+// broker is closed.
+func (b *Broker) syncNowAndThen() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-b.running.stop:
 			return
 		case <-b.unsynced:
-			if sync == nil {
-				sync = time.After(b.config.SyncInterval)
-			}
-		case <-sync:
-			sync = nil
+		}
+		timer.Reset(b.config.SyncInterval)
+		select {
+		case <-b.running.stop:
+			return
+		case <-timer.C:
 			_ = b.submit(&request{do: (*writer).syncAll}) // if it fails, fail has said so
-		case <-sweep.C:
-			next, err := b.sweep(clock())
-			if err != nil {
-				b.config.Log.Warn("a sweep of the store failed", "error", err)
-				next = maxPause
-			}
-			sweep.Reset(next)
 		}
 	}
 }
@@ -135,11 +152,10 @@ func (b *Broker) sweepAll(all []due) error {
 		asked = append(asked, r)
 	}
 	for _, r := range asked {
-		<-r.ready
-		b.release(r.log)
-		if r.err != nil {
-			failed = r.err
+		if err := b.wait(r); err != nil {
+			failed = err
 		}
+		b.release(r.log)
 	}
 	return failed
 }
@@ -161,15 +177,28 @@ func (w *writer) sweepLog(r *request) {
 		s.closed, s.touched = true, w.now.UnixNano()
 		t.otherwise, t.changed = true, true
 	}
-	if l.forgettable() && !w.now.Before(l.idleUntil()) && !l.followed() {
+	if l.forgettable() && !w.now.Before(l.idleUntil()) && l.unneeded() {
 		w.forget(l, t)
 		return
 	}
+	soon := w.now.Add(minPause).UnixNano()
 	next := l.due(w.now)
 	if next != 0 {
-		next = max(next, w.now.Add(minPause).UnixNano())
+		next = max(next, soon)
+	}
+	if rows := s.low < max(s.first.at, s.deleted) || len(s.keys.stale) > 0; rows && s.touched < w.now.Add(-minPause).UnixNano() {
+		next = max(soon, l.retry.UnixNano()) // readers did not yet see that they are gone
 	}
 	w.schedule(l, next)
+}
+
+// unneeded reports whether nobody follows l, and readers see nothing in it.
+func (l *log) unneeded() bool {
+	l.mu.RLock()
+	seen := &l.shown.state
+	empty := seen.empty() && seen.end == l.head.end && seen.closed == l.head.closed
+	l.mu.RUnlock()
+	return empty && !l.followed()
 }
 
 // closable reports whether the log is one to be closed when nothing is
@@ -226,6 +255,12 @@ func (w *writer) schedule(l *log, due int64) {
 	if s.due = due; due != 0 {
 		w.key = dueKey(w.key[:0], due, l.channel)
 		w.set(w.key, nil)
+		if due < w.running.next.Load() {
+			select {
+			case w.running.sooner <- struct{}{}:
+			default:
+			}
+		}
 	}
 	l.turn.changed = true
 }
@@ -270,13 +305,14 @@ func (w *writer) makeRoom() bool {
 	for len(w.spares) > 0 {
 		ch := w.spares[len(w.spares)-1]
 		w.spares = w.spares[:len(w.spares)-1]
-		l, err := w.hold(ch)
+		w.hot.mu.Lock()
+		l, err := w.holdLocked(ch) // also while the broker is being closed
 		if err != nil {
 			w.harm(fmt.Sprintf("channel %.80q", ch), err)
 			continue
 		}
 		w.group.held = append(w.group.held, l)
-		if t := w.turn(l); l.forgettable() && !l.head.closed && !l.followed() {
+		if t := w.turn(l); l.forgettable() && !l.head.closed && l.unneeded() {
 			w.forget(l, t)
 			return true
 		}

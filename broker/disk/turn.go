@@ -248,8 +248,19 @@ func (l *log) expired(now time.Time) func(*mark) pabal.Reason {
 	}
 }
 
-// over has a reason to drop what is over the bounds on entries and bytes.
-func (l *log) over(m *mark) pabal.Reason {
+// over has a reason to drop what is over the bounds on entries and bytes, or
+// has expired.
+func (l *log) over(now time.Time) func(*mark) pabal.Reason {
+	expired := l.expired(now)
+	return func(m *mark) pabal.Reason {
+		if why := expired(m); why != "" {
+			return why
+		}
+		return l.excess(m)
+	}
+}
+
+func (l *log) excess(m *mark) pabal.Reason {
 	n, bytes := l.head.last.n-m.n+1, l.head.last.bytes-m.bytes+m.size
 	if n > uint64(l.rules.Entries) || n > 1 && bytes > uint64(l.rules.Bytes) {
 		return pabal.Trimmed

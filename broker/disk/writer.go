@@ -115,8 +115,17 @@ func (b *Broker) submit(r *request) error {
 	if err := b.queue.put(r); err != nil {
 		return err
 	}
-	<-r.ready
-	return r.err
+	return b.wait(r)
+}
+
+// wait waits until r is done, or never will be.
+func (b *Broker) wait(r *request) error {
+	select {
+	case <-r.ready:
+		return r.err
+	case <-b.trouble.halted:
+		return b.unsure()
+	}
 }
 
 // A writer does what is asked, group by group, from one goroutine. Each group
@@ -214,7 +223,6 @@ func (w *writer) apply(g *group) {
 	if g.batch.Empty() {
 		return
 	}
-	defer w.recovered()
 	var err error
 	if g.sync {
 		err = w.db.ApplyNoSyncWait(g.batch, pebble.Sync)
@@ -243,13 +251,13 @@ func (w *writer) settle(requests []*request) {
 	}
 	strict.requests = nil
 	for _, r := range requests {
-		if g.sync && r.log.strict() {
+		if r.log.strict() { // what it was answered may rest on groups before
 			strict.requests = append(strict.requests, r)
 		} else {
-			r.answer(w.failure())
+			r.answer(w.failure(), w.unsure)
 		}
 	}
-	if !g.sync || w.failure() != nil && len(strict.requests) == 0 {
+	if !g.sync && len(strict.requests) == 0 {
 		w.closeBatch(g)
 		return
 	}
@@ -261,7 +269,7 @@ func (l *log) strict() bool { return l != nil && l.rules.Sync == SyncAlways }
 
 // finish waits until g is synced, and shows and answers it.
 func (b *Broker) finish(g *group) {
-	if b.failure() == nil && !g.batch.Empty() {
+	if b.failure() == nil && g.sync && !g.batch.Empty() {
 		start := time.Now()
 		b.await(g)
 		b.queue.sync.Store(int64(time.Since(start)))
@@ -273,7 +281,7 @@ func (b *Broker) finish(g *group) {
 		}
 	}
 	for _, r := range g.requests {
-		r.answer(failed)
+		r.answer(failed, b.unsure)
 	}
 	b.closeBatch(g)
 }
@@ -299,14 +307,28 @@ func (b *Broker) closeBatch(g *group) {
 
 // answer lets r's caller go on. If the store has failed meanwhile, it is not
 // known whether what was to be done was.
-func (r *request) answer(failed error) {
+func (r *request) answer(failed error, unsure func() error) {
 	if failed != nil && r.err == nil {
-		r.done, r.err = pabal.Appended{}, &pabal.StorageError{
-			What: "the store failed, and whether this was done is not known: repeat it with the same id once the server was started anew",
-			Full: full(failed), Err: failed,
-		}
+		r.done, r.err = pabal.Appended{}, unsure()
 	}
 	r.ready <- struct{}{}
+}
+
+// unsure returns the failure of the store as it is told to who had something
+// under way.
+func (b *Broker) unsure() error {
+	failed := b.failure()
+	return &pabal.StorageError{
+		What: "the store failed, and whether this was done is not known: repeat it with the same id once the server was started anew",
+		Full: full(failed), Err: failed,
+	}
+}
+
+// halt fails, and never returns.
+func (b *Broker) halt(err error) {
+	b.fail(err)
+	b.trouble.halt.Do(func() { close(b.trouble.halted) })
+	select {}
 }
 
 // fail notes that nothing can be kept any more, until the store is opened
@@ -328,20 +350,6 @@ func (b *Broker) failure() error {
 	}
 	return nil
 }
-
-// recovered turns what Pebble ends with when it cannot commit into a failure.
-func (b *Broker) recovered() {
-	switch r := recover().(type) {
-	case nil:
-	case fatal:
-		b.fail(r.err)
-	default:
-		panic(r)
-	}
-}
-
-// fatal is what [logger.Fatalf] panics with.
-type fatal struct{ err error }
 
 // broken returns err as an error of the store when it reads.
 func broken(err error, what string) error {

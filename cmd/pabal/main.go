@@ -4,10 +4,11 @@
 //	pabal pub CHANNEL …   publish
 //	pabal sub CHANNEL …   read
 //	pabal config check    say what serve would run with, and where that is from
+//	pabal data …          check, export, import, compact the data directory
 //	pabal version         say what this is
 //
 // It ends with 0 if all went well, 1 if something failed, 2 if it was asked for
-// what it does not know, and 130 if pub or sub were interrupted.
+// what it does not know, and 130 if pub, sub or data were interrupted.
 package main
 
 import (
@@ -31,13 +32,14 @@ const (
 
 const description = `A real-time server for the web: one log, every technique.
 
-Ends with 0 if all went well, 1 if something failed, 2 if it was asked for what it does not know, 130 if pub or sub were interrupted.`
+Ends with 0 if all went well, 1 if something failed, 2 if it was asked for what it does not know, 130 if pub, sub or data were interrupted.`
 
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run a node."`
 	Pub     pubCmd     `cmd:"" help:"Publish to a channel."`
 	Sub     subCmd     `cmd:"" help:"Read channels, by any technique, and go on after a break."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
+	Data    dataCmd    `cmd:"" help:"Check, export, import and compact the data directory of a stopped server."`
 	Version versionCmd `cmd:"" help:"Say what this is."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Say what this is."`
