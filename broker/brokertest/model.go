@@ -23,6 +23,7 @@ type model struct {
 	entries  []*modelled // all that were ever appended, but those that a restart lost
 	dead     int         // of entries, how many went with a deletion
 	first    int         // of entries, how many are not kept any more
+	old      int         // of entries, how many there were at the last restart
 	closed   bool
 	deleted  int  // how many deletions there were
 	appended bool // since the last of them
@@ -185,12 +186,14 @@ func (m *model) pass(*rapid.T) {
 
 func (m *model) restart(*rapid.T) {
 	kept := len(m.entries) - m.first
-	n := rapid.IntRange(0, kept).Draw(m.t, "lost")
+	fresh := len(m.entries) - max(m.first, m.old) // what one crash has spared is kept; restartAgain has it otherwise
+	n := rapid.IntRange(0, fresh).Draw(m.t, "lost")
 	m.log = m.x.reopen(m.log, losing(n))
 	if got := m.log.survivors(n, kept); got < kept-n {
 		m.t.Skip("it lost more than it was asked to")
 	}
 	m.entries = m.entries[:len(m.entries)-n]
+	m.old = len(m.entries)
 	m.closed = m.closed && n == 0
 	m.appended = m.appended && (n == 0 || len(m.entries) > m.first) // else there may be nothing to delete
 	for i := range m.known {
