@@ -16,6 +16,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -77,11 +78,15 @@ func (p *Publisher) run(ctx context.Context, all []*metric) {
 		case <-ticker.C:
 		}
 		now := time.Now()
-		for _, m := range all {
-			if err := p.publish(ctx, m, now.Sub(last)); err != nil {
-				m.fail(ctx, log, err)
-			}
+		var publishing sync.WaitGroup
+		for _, m := range all { // at once, so that a broker on disk syncs them together
+			publishing.Go(func() {
+				if err := p.publish(ctx, m, now.Sub(last)); err != nil {
+					m.fail(ctx, log, err)
+				}
+			})
 		}
+		publishing.Wait()
 		last = now
 	}
 }
