@@ -20,10 +20,8 @@ type model struct {
 	log     log
 	options Options
 
-	entries  []*modelled // all that were ever appended, but those that a restart lost
-	dead     int         // of entries, how many went with a deletion
-	first    int         // of entries, how many are not kept any more
-	old      int         // of entries, how many there were at the last restart
+	entries []*modelled // all that were ever appended, but those that a restart lost
+	behind
 	closed   bool
 	deleted  int  // how many deletions there were
 	appended bool // since the last of them
@@ -33,6 +31,13 @@ type model struct {
 	given  map[pabal.Position]bool
 	last   pabal.Position
 	serial int
+}
+
+// behind says how many of a model's entries are not what they were.
+type behind struct {
+	dead  int // went with a deletion
+	first int // are not kept any more
+	old   int // were there at the last restart
 }
 
 type modelled struct {

@@ -90,7 +90,7 @@ func (t *tool) open(set func(*pebble.Options)) error {
 	o.Logger = toolLogger{logger{t.Broker}}
 	o.EventListener.DataCorruption = func(pebble.DataCorruptionInfo) {} // who met it reports it
 	set(o)
-	if t.db, err = pebble.Open(dir, o); err != nil {
+	if t.db, err = t.openStore(o); err != nil {
 		return errors.Join(openError(dir, err), lock.Close())
 	}
 	t.lock = lock
@@ -102,7 +102,13 @@ func (t *tool) close() error { return errors.Join(t.db.Close(), t.lock.Close()) 
 // toolLogger ends the process where the store cannot go on.
 type toolLogger struct{ logger }
 
-func (toolLogger) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (l toolLogger) Fatalf(format string, args ...any) {
+	if l.db == nil {
+		l.logger.Fatalf(format, args...)
+	}
+	l.config.Log.Error("the store cannot go on", "error", fatalError(format, args))
+	os.Exit(1)
+}
 
 // step counts n as done, and now and then says how far it is. It returns why
 // not to go on.

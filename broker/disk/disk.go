@@ -84,8 +84,9 @@ type ends struct {
 type trouble struct {
 	compactions *scheduler
 
-	guarded atomic.Bool   // failed calls of the file system are the broker's matter, see [guardedFS]
-	halted  chan struct{} // closed when what is under way will never end
+	guarded atomic.Bool           // failed calls of the file system are the broker's matter, see [guardedFS]
+	opening atomic.Pointer[error] // why Pebble could not be opened
+	halted  chan struct{}         // closed when what is under way will never end
 	halt    sync.Once
 
 	ill     atomic.Pointer[pabal.StorageError] // tables cannot be written just now

@@ -31,7 +31,7 @@ func open(c Config, fs vfs.FS) (*Broker, error) {
 	if err != nil {
 		return nil, lockError(c.Dir, err)
 	}
-	b.db, err = pebble.Open(c.Dir, b.options(lock))
+	b.db, err = b.openStore(b.options(lock))
 	if err != nil {
 		return nil, errors.Join(openError(c.Dir, err), lock.Close())
 	}
@@ -47,6 +47,20 @@ func open(c Config, fs vfs.FS) (*Broker, error) {
 	b.trouble.guarded.Store(true)
 	b.start()
 	return b, nil
+}
+
+// openStore is [pebble.Open], but that it returns what Pebble would end the
+// process with.
+func (b *Broker) openStore(o *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		r := recover()
+		if e := b.trouble.opening.Load(); e != nil {
+			err = *e // Pebble may have panicked once more with something else
+		} else if r != nil {
+			panic(r)
+		}
+	}()
+	return pebble.Open(b.config.Dir, o)
 }
 
 // newBroker returns a broker that has not opened anything.
@@ -72,7 +86,9 @@ func (e *laterError) Error() string {
 
 // prepare makes dir if it is not there, and sees that it may be a store.
 func prepare(fs vfs.FS, dir string) error {
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
+	if err := fs.MkdirAll(dir, 0o700); errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("data directory %s: it cannot be made there; give another directory: %w", dir, err)
+	} else if err != nil {
 		return openError(dir, err)
 	}
 	text, err := readMarker(fs, dir)
@@ -205,5 +221,30 @@ func (l logger) Errorf(format string, args ...any) {
 
 // Fatalf must not return. Who calls it stops there, and reading goes on.
 func (l logger) Fatalf(format string, args ...any) {
-	l.halt(fmt.Errorf("pebble: "+format, args...))
+	err := fatalError(format, args)
+	if !l.trouble.guarded.Load() {
+		l.trouble.opening.CompareAndSwap(nil, &err)
+		panic(err)
+	}
+	l.halt(err)
 }
+
+// fatalError returns what Pebble ends with. Its formats do not wrap errors.
+func fatalError(format string, args []any) error {
+	e := &pebbleError{text: "pebble: " + fmt.Sprintf(format, args...)}
+	for _, arg := range args {
+		if cause, ok := arg.(error); ok {
+			e.cause = cause
+		}
+	}
+	return e
+}
+
+type pebbleError struct {
+	text  string
+	cause error
+}
+
+func (e *pebbleError) Error() string { return e.text }
+
+func (e *pebbleError) Unwrap() error { return e.cause }
