@@ -1,6 +1,9 @@
 package memory
 
 import (
+	"time"
+
+
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/ring"
 )
@@ -119,9 +122,9 @@ func (t *latest) after(offset pabal.Offset) int {
 	return t.apart.Search(func(s *slot) bool { return s.offset > offset })
 }
 
-// since returns the place of the first slot that is not older than nano.
-func (t *latest) since(nano int64) int {
-	return t.apart.Search(func(s *slot) bool { return s.time >= nano })
+// since returns the place of the first slot that is not older than start.
+func (t *latest) since(start time.Time) int {
+	return t.apart.Search(func(s *slot) bool { return !time.Unix(0, s.time).Before(start) })
 }
 
 // last returns the n-th last entry that is kept apart, or the first one.

@@ -154,7 +154,7 @@ func (r *reading) fromLast(n int) pabal.Offset {
 func (r *reading) fromTime(t time.Time) pabal.Offset {
 	i := r.entries.Search(func(e **pabal.Entry) bool { return !(*e).Time.Before(t) })
 	if i == 0 && r.apart {
-		if i := r.latest.since(t.UnixNano()); i < r.latest.apart.Len() {
+		if i := r.latest.since(t); i < r.latest.apart.Len() {
 			return r.latest.apart.At(i).offset - 1
 		}
 	}
