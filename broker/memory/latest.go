@@ -3,7 +3,6 @@ package memory
 import (
 	"time"
 
-
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/ring"
 )
