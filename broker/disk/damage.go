@@ -19,16 +19,21 @@ func damaged(err error) bool {
 // harm notes that what cannot be read, or a part of it.
 func (b *Broker) harm(what string, err error) {
 	b.trouble.damaged.CompareAndSwap(nil, &what)
-	b.config.Log.Error("a part of the store cannot be read", "part", what, "error", err)
+	b.say("a part of the store cannot be read", "part", what, "error", err)
+}
+
+// say logs what may come again and again, at most once a second.
+func (b *Broker) say(text string, args ...any) {
+	now := time.Now().UnixNano()
+	if said := b.trouble.said.Load(); now-said >= int64(time.Second) && b.trouble.said.CompareAndSwap(said, now) {
+		b.config.Log.Error(text, args...)
+	}
 }
 
 // background is told what Pebble could not do by itself. It will try again.
 func (b *Broker) background(err error) {
 	b.trouble.compactions.failed()
-	now := time.Now().UnixNano()
-	if said := b.trouble.said.Load(); now-said >= int64(retryAfter) && b.trouble.said.CompareAndSwap(said, now) {
-		b.config.Log.Error("the store works badly, and tries again", "error", err)
-	}
+	b.say("the store works badly, and tries again", "error", err)
 }
 
 // flushed is told whether what is in memory could be written to a table.

@@ -90,7 +90,7 @@ type trouble struct {
 	halt    sync.Once
 
 	ill     atomic.Pointer[pabal.StorageError] // tables cannot be written just now
-	said    atomic.Int64                       // when something was last said of that
+	said    atomic.Int64                       // when something of this was last logged
 	failed  atomic.Pointer[pabal.StorageError] // nothing can be kept any more
 	damaged atomic.Pointer[string]             // this cannot be read, or a part of it
 }
