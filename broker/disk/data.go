@@ -81,34 +81,34 @@ func newTool(ctx context.Context, c Config, fs vfs.FS, tell func(Progress)) *too
 
 // open opens the directory, which is there.
 func (t *tool) open(set func(*pebble.Options)) error {
-	dir := t.config.Dir
-	lock, err := pebble.LockDirectory(dir, t.fs)
-	if err != nil {
-		return lockError(dir, err)
+	if err := t.hold(); err != nil {
+		return err
 	}
-	o := t.options(lock)
-	o.Logger = toolLogger{logger{t.Broker}}
+	o := t.options(t.lock)
 	o.EventListener.DataCorruption = func(pebble.DataCorruptionInfo) {} // who met it reports it
 	set(o)
-	if t.db, err = t.openStore(o); err != nil {
-		return errors.Join(openError(dir, err), lock.Close())
+	err := t.orHalted(func() (err error) {
+		t.db, err = pebble.Open(t.config.Dir, o)
+		return err
+	})
+	if err != nil {
+		return errors.Join(openError(t.config.Dir, err), t.lock.Close())
 	}
-	t.lock = lock
+	return nil
+}
+
+// hold locks the directory.
+func (t *tool) hold() (err error) {
+	if t.lock == nil {
+		t.lock, err = pebble.LockDirectory(t.config.Dir, t.fs)
+	}
+	if err != nil {
+		return lockError(t.config.Dir, err)
+	}
 	return nil
 }
 
 func (t *tool) close() error { return errors.Join(t.db.Close(), t.lock.Close()) }
-
-// toolLogger ends the process where the store cannot go on.
-type toolLogger struct{ logger }
-
-func (l toolLogger) Fatalf(format string, args ...any) {
-	if l.db == nil {
-		l.logger.Fatalf(format, args...)
-	}
-	l.config.Log.Error("the store cannot go on", "error", fatalError(format, args))
-	os.Exit(1)
-}
 
 // step counts n as done, and now and then says how far it is. It returns why
 // not to go on.

@@ -45,7 +45,9 @@ func compact(ctx context.Context, c Config, fs vfs.FS, tell func(Progress)) (don
 	defer func() {
 		close(stop)
 		<-stopped
-		err = errors.Join(err, t.close())
+		if t.failure() == nil {
+			err = errors.Join(err, t.close())
+		}
 		if size, failed := t.size(); failed == nil {
 			done.After = size
 		}
@@ -53,10 +55,13 @@ func compact(ctx context.Context, c Config, fs vfs.FS, tell func(Progress)) (don
 	if done.Before, err = t.size(); err != nil {
 		return done, err
 	}
-	if err := t.db.Flush(); err != nil {
-		return done, openError(c.Dir, err)
-	}
-	if err := t.db.Compact(ctx, []byte{0}, []byte{255, 255}, true); err != nil {
+	err = t.orHalted(func() error {
+		if err := t.db.Flush(); err != nil {
+			return err
+		}
+		return t.db.Compact(ctx, []byte{0}, []byte{255, 255}, true)
+	})
+	if err != nil {
 		return done, openError(c.Dir, err)
 	}
 	return done, nil

@@ -120,8 +120,7 @@ func export(ctx context.Context, c Config, fs vfs.FS, out io.Writer, match func(
 			return done, openError(c.Dir, err)
 		}
 		t.found.add("%v", err)
-		t.record.life, t.record.lax, t.past = 0, false, history{lives: []*life{{epoch: newEpoch()}}}
-		x.lost = true
+		x.forgetLives()
 	}
 	err = x.export()
 	x.count.Problems = t.found
@@ -138,7 +137,43 @@ type exporter struct {
 	after tally  // of the entry written last
 }
 
+// survey raises the floors above the ends of channels that are left out, so
+// that they begin after these. If a channel's end cannot be known, all begin
+// anew.
+func (x *exporter) survey() error {
+	found := x.found
+	err := x.channels(func(ch pabal.Channel, row []byte, failed error) error {
+		s, life, bad := x.parse(ch, row, failed)
+		if bad {
+			x.lost = true
+			return nil
+		}
+		if s.revive(life, &x.past); !x.match(ch) {
+			floor := &x.ends.floors[bucketOf(ch)]
+			*floor = max(*floor, s.end)
+		}
+		return x.ctx.Err()
+	})
+	x.lost = x.lost || x.found.N > found.N
+	x.found = found
+	if err == nil && x.lost {
+		x.forgetLives()
+	}
+	return err
+}
+
+// forgetLives has all channels begin anew, in a new epoch.
+func (x *exporter) forgetLives() {
+	x.record.life, x.record.lax, x.past = 0, false, history{lives: []*life{{epoch: newEpoch()}}}
+	x.lost = true
+}
+
 func (x *exporter) export() error {
+	if !x.lost {
+		if err := x.survey(); err != nil {
+			return err
+		}
+	}
 	head := headLine{Pabal: "export", Version: exportVersion, Life: x.record.life, Reserve: x.record.reserve,
 		Lax: x.record.lax, Clean: x.record.clean, Floors: x.ends.floors.pairs()}
 	for _, l := range x.past.lives {
@@ -242,7 +277,7 @@ func (x *exporter) logEntries(ch pabal.Channel, s *state, damaged bool) error {
 	if err != nil {
 		return err
 	}
-	at, there := pabal.Offset(0), s.keys.keyed && lasts.First()
+	at, there := pabal.Offset(0), s.keys.keyed && !damaged && lasts.First()
 	isLast := func(e pabal.Offset) bool {
 		for ; there; there = lasts.Next() {
 			if at = offsetOf(lasts.Key()); at >= e {
@@ -263,7 +298,10 @@ func (x *exporter) logEntries(ch pabal.Channel, s *state, damaged bool) error {
 		_, err := x.out.Write(x.line)
 		return err
 	}, func(pabal.Offset, pabal.Offset, error) {}) // it was reported
-	return errors.Join(err, lasts.Close())
+	if failed := lasts.Close(); failed != nil {
+		x.found.add("channel %.80q: the last entries of its keys cannot be read: %v", ch, failed)
+	}
+	return err
 }
 
 // appendLine appends an entry as HTTP has it, and in further members what is

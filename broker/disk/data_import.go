@@ -136,7 +136,12 @@ func (t *tool) restore(first []byte, lines *lineReader) (done Imported, err erro
 	if err := t.begin(); err != nil {
 		return done, errors.Join(err, t.vacate(made))
 	}
-	err = errors.Join(r.restore(first), t.close())
+	err = t.orHalted(func() error {
+		return errors.Join(r.restore(first), t.close())
+	})
+	if full(err) {
+		err = openError(t.config.Dir, err)
+	}
 	if err == nil {
 		err = t.mark()
 	}
@@ -159,12 +164,16 @@ func (t *tool) vacant() (made bool, err error) {
 	if err := prepare(t.fs, dir); err != nil {
 		return false, err
 	}
+	if err := t.hold(); err != nil {
+		return false, err
+	}
 	files, err := t.fs.List(dir)
 	if err != nil {
-		return false, openError(dir, err)
+		return false, errors.Join(openError(dir, err), t.lock.Close())
 	}
 	for _, name := range files {
 		if name != "LOCK" {
+			_ = t.lock.Close()
 			return false, fmt.Errorf("data directory %s: there is data in it, and an export makes a store anew; give a directory that is empty or not there, with --data", dir)
 		}
 	}

@@ -84,10 +84,9 @@ type ends struct {
 type trouble struct {
 	compactions *scheduler
 
-	guarded atomic.Bool           // failed calls of the file system are the broker's matter, see [guardedFS]
-	opening atomic.Pointer[error] // why Pebble could not be opened
-	halted  chan struct{}         // closed when what is under way will never end
-	halt    sync.Once
+	stage  atomic.Int32  // a [stage]
+	halted chan struct{} // closed when what is under way will never end
+	halt   sync.Once
 
 	ill     atomic.Pointer[pabal.StorageError] // tables cannot be written just now
 	said    atomic.Int64                       // when something of this was last logged
@@ -167,7 +166,7 @@ func (b *Broker) finishAll() error {
 		b.record.clean = !b.running.crash
 		failed = b.db.Set([]byte{storeRow}, b.record.append(nil), pebble.Sync)
 	}
-	b.trouble.guarded.Store(false)
+	b.trouble.stage.Store(int32(closing))
 	return errors.Join(failed, b.db.Close(), b.lock.Close())
 }
 

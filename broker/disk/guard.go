@@ -25,19 +25,37 @@ const tableRetry = 100 * time.Millisecond
 
 // check is given what a call about the file name has returned. It returns err.
 func (fs guardedFS) check(name string, err error) error {
-	if err == nil || !fs.broker.trouble.guarded.Load() {
-		return err
+	if err == nil {
+		return nil
 	}
 	base := path.Base(name)
-	if strings.HasSuffix(base, ".sst") {
-		time.Sleep(tableRetry)
-		return err
-	}
-	if strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.") || name == fs.broker.config.Dir {
+	log := strings.HasSuffix(base, ".log")
+	vital := strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.") || name == fs.broker.config.Dir
+	switch stage(fs.broker.trouble.stage.Load()) {
+	case opening:
 		fs.broker.halt(err)
+	case serving:
+		if log || vital {
+			fs.broker.halt(err)
+		}
+		time.Sleep(tableRetry)
+	case closing:
+		if vital {
+			fs.broker.halt(err)
+		}
 	}
 	return err
 }
+
+// A stage is what the store is about. While it is opened, and in a tool, it
+// cannot do without anything that it writes.
+type stage int32
+
+const (
+	opening stage = iota
+	serving
+	closing
+)
 
 func (fs guardedFS) file(name string, f vfs.File, err error) (vfs.File, error) {
 	if err != nil {

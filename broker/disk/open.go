@@ -31,36 +31,43 @@ func open(c Config, fs vfs.FS) (*Broker, error) {
 	if err != nil {
 		return nil, lockError(c.Dir, err)
 	}
-	b.db, err = b.openStore(b.options(lock))
-	if err != nil {
-		return nil, errors.Join(openError(c.Dir, err), lock.Close())
-	}
-	if err := b.load(); err != nil {
-		return nil, errors.Join(openError(c.Dir, err), b.db.Close(), lock.Close())
-	}
-	if err := writeMarker(fs, c.Dir); err != nil {
-		return nil, errors.Join(openError(c.Dir, err), b.db.Close(), lock.Close())
-	}
 	b.lock = lock
+	if err := b.orHalted(b.openAll); err != nil {
+		return nil, openError(c.Dir, err)
+	}
 	b.look()
 	b.hot.logs, b.hot.limit = map[pabal.Channel]*log{}, int64(c.Cache/2)
-	b.trouble.guarded.Store(true)
+	b.trouble.stage.Store(int32(serving))
 	b.start()
 	return b, nil
 }
 
-// openStore is [pebble.Open], but that it returns what Pebble would end the
-// process with.
-func (b *Broker) openStore(o *pebble.Options) (db *pebble.DB, err error) {
-	defer func() {
-		r := recover()
-		if e := b.trouble.opening.Load(); e != nil {
-			err = *e // Pebble may have panicked once more with something else
-		} else if r != nil {
-			panic(r)
-		}
-	}()
-	return pebble.Open(b.config.Dir, o)
+// openAll opens what is in the directory, which is locked.
+func (b *Broker) openAll() (err error) {
+	if b.db, err = pebble.Open(b.config.Dir, b.options(b.lock)); err != nil {
+		return errors.Join(err, b.lock.Close())
+	}
+	if err = b.load(); err == nil {
+		err = writeMarker(b.fs, b.config.Dir)
+	}
+	if err != nil {
+		return errors.Join(err, b.db.Close(), b.lock.Close())
+	}
+	return nil
+}
+
+// orHalted does do. It returns early if that will never end, as something
+// could not be written; then the directory stays locked until the process
+// ends.
+func (b *Broker) orHalted(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-b.trouble.halted:
+		return b.trouble.failed.Load().Err
+	}
 }
 
 // newBroker returns a broker that has not opened anything.
@@ -86,7 +93,7 @@ func (e *laterError) Error() string {
 
 // prepare makes dir if it is not there, and sees that it may be a store.
 func prepare(fs vfs.FS, dir string) error {
-	if err := fs.MkdirAll(dir, 0o700); errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if err := makeDir(fs, dir); errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return fmt.Errorf("data directory %s: it cannot be made there; give another directory: %w", dir, err)
 	} else if err != nil {
 		return openError(dir, err)
@@ -124,6 +131,32 @@ func prepare(fs vfs.FS, dir string) error {
 	return nil
 }
 
+// makeDir makes dir and those above it. Once it returns they outlive a crash.
+func makeDir(fs vfs.FS, dir string) error {
+	var parents []string
+	for at := fs.PathJoin(dir); at != fs.PathDir(at); at = fs.PathDir(at) {
+		if _, err := fs.Stat(at); !errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		parents = append(parents, fs.PathDir(at))
+	}
+	err := fs.MkdirAll(dir, 0o700)
+	for _, parent := range parents {
+		if err == nil {
+			err = syncDir(fs, parent)
+		}
+	}
+	return err
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
 func readMarker(fs vfs.FS, dir string) (string, error) {
 	f, err := fs.Open(fs.PathJoin(dir, markerFile))
 	if err != nil {
@@ -146,11 +179,7 @@ func writeMarker(fs vfs.FS, dir string) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDir(fs, dir)
 }
 
 func lockError(dir string, err error) error {
@@ -220,14 +249,7 @@ func (l logger) Errorf(format string, args ...any) {
 }
 
 // Fatalf must not return. Who calls it stops there, and reading goes on.
-func (l logger) Fatalf(format string, args ...any) {
-	err := fatalError(format, args)
-	if !l.trouble.guarded.Load() {
-		l.trouble.opening.CompareAndSwap(nil, &err)
-		panic(err)
-	}
-	l.halt(err)
-}
+func (l logger) Fatalf(format string, args ...any) { l.halt(fatalError(format, args)) }
 
 // fatalError returns what Pebble ends with. Its formats do not wrap errors.
 func fatalError(format string, args []any) error {

@@ -127,18 +127,20 @@ func TestOpenErrors(t *testing.T) {
 		{"where nothing can be made", true, fail(errorfs.OpMkdirAll, syscall.ENOENT), []string{"it cannot be made"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var fs vfs.FS = vfs.NewMem()
-			if c.fresh {
-				if err := fs.MkdirAll("data", 0o700); err != nil {
-					t.Fatal(err)
+			inChild(t, func(t *testing.T) {
+				var fs vfs.FS = vfs.NewMem()
+				if c.fresh {
+					if err := fs.MkdirAll("data", 0o700); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					b := opened(t, fs, Config{Dir: "data", Rules: small})
+					if err := b.Close(); err != nil {
+						t.Fatal(err)
+					}
 				}
-			} else {
-				b := opened(t, fs, Config{Dir: "data", Rules: small})
-				if err := b.Close(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			wantOpenError(t, "data", c.spoil(t, fs), append(c.words, "data directory data: ")...)
+				wantOpenError(t, "data", c.spoil(t, fs), append(c.words, "data directory data: ")...)
+			})
 		})
 	}
 }
@@ -174,6 +176,54 @@ func TestOpenCutOff(t *testing.T) {
 		fillLog(t, b, "all", 1)
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A store that was not closed is opened where the disk fills up, or fails, at
+// any of the writes that this takes: it says so, and does not hang.
+func TestOpenFailsAnywhere(t *testing.T) {
+	for _, cause := range []syscall.Errno{syscall.ENOSPC, syscall.EIO} {
+		for n := range 40 {
+			t.Run(fmt.Sprint(cause, "/", n), func(t *testing.T) {
+				inChild(t, func(t *testing.T) {
+					mem := vfs.NewCrashableMem()
+					b, err := open(Config{Dir: "data", Rules: small}, mem)
+					if err != nil {
+						t.Fatal(err)
+					}
+					at := fillLog(t, b, "all", 100)
+					crashed := mem.CrashClone(vfs.CrashCloneCfg{})
+					left := n
+					b, err = open(Config{Dir: "data", Rules: small}, errorfs.Wrap(crashed, errorfs.InjectorFunc(func(o errorfs.Op) error {
+						if o.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+							if left--; left < 0 {
+								return cause
+							}
+						}
+						return nil
+					})))
+					if err == nil && left < 0 {
+						return // what failed is of no matter
+					}
+					if err == nil || left >= 0 {
+						if entries, _ := readAll(t, b, "all"); err != nil || len(entries) != len(at) {
+							t.Errorf("nothing failed: %d entries, %v", len(entries), err)
+						}
+						return
+					}
+					if !errors.Is(err, cause) || !strings.Contains(err.Error(), "data directory data") {
+						t.Errorf("the error is %v", err)
+					}
+					b, err = open(Config{Dir: "data", Rules: small}, crashed.CrashClone(vfs.CrashCloneCfg{}))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if entries, _ := readAll(t, b, "all"); len(entries) != len(at) {
+						t.Errorf("%d entries are there afterwards, want %d", len(entries), len(at))
+					}
+				})
+			})
 		}
 	}
 }

@@ -115,17 +115,13 @@ func (r *reading) open() (err error) {
 		r.rows, err = r.db.NewIter(options)
 		return err
 	}
-	snapshot := r.db.NewSnapshot() // so that both iterators see the same
-	r.rows, err = snapshot.NewIter(options)
-	if err == nil {
+	r.rows, err = r.db.NewIter(options)
+	if err == nil { // a clone sees the same
 		from, to := allOf(lastRow, l.channel)
-		r.lasts, err = snapshot.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+		r.lasts, err = r.rows.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{LowerBound: from, UpperBound: to}})
 	}
 	r.stale = r.shown.keys.stale
 	r.apart = r.shown.keys.kept
-	if closed := snapshot.Close(); err == nil {
-		err = closed
-	}
 	return err
 }
 

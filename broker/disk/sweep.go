@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -29,8 +30,10 @@ func (b *Broker) run() {
 		case <-b.running.stop:
 			return
 		case <-b.running.sooner: // something is due before the next sweep
+			b.running.next.Store(clock().Add(minPause).UnixNano())
 			timer.Reset(minPause)
 		case <-timer.C:
+			b.running.next.Store(math.MaxInt64) // what is scheduled from now on may not be seen
 			now := clock()
 			next, err := b.sweep(now)
 			if err != nil {

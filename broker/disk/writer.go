@@ -317,10 +317,10 @@ func (r *request) answer(failed error, unsure func() error) {
 // unsure returns the failure of the store as it is told to who had something
 // under way.
 func (b *Broker) unsure() error {
-	failed := b.failure()
+	failed := b.trouble.failed.Load()
 	return &pabal.StorageError{
-		What: "the store failed, and whether this was done is not known: repeat it with the same id once the server was started anew",
-		Full: full(failed), Err: failed,
+		What: "whether this was done is not known, as the store has failed: repeat it with the same id once the server was started anew",
+		Full: failed.Full, Err: failed.Err,
 	}
 }
 
@@ -335,10 +335,10 @@ func (b *Broker) halt(err error) {
 // anew.
 func (b *Broker) fail(err error) {
 	failed := &pabal.StorageError{
-		What: "the store failed, and nothing can be published until the server is started anew; nothing was published",
+		What: "nothing was published: the store has failed, and keeps nothing more until the server is started anew",
 		Full: full(err), Err: err,
 	}
-	if b.trouble.failed.CompareAndSwap(nil, failed) {
+	if b.trouble.failed.CompareAndSwap(nil, failed) && stage(b.trouble.stage.Load()) != opening {
 		b.config.Log.Error("the store failed: nothing more is kept until the server is started anew", "error", err)
 	}
 }
