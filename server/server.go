@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -64,9 +65,10 @@ func newServer(cfg config.Config, log *slog.Logger, p parts) (*Server, error) {
 
 // Run listens, says so on out, and serves until ctx ends. Then it drains:
 // readers are told and have the time that is configured to leave, and what was
-// asked before is answered. When it returns, everything is closed.
-func (s *Server) Run(ctx context.Context, out io.Writer) error {
-	defer s.close()
+// asked before is answered. When it returns, everything is closed. an
+// error may say what could not be.
+func (s *Server) Run(ctx context.Context, out io.Writer) (err error) {
+	defer func() { err = errors.Join(err, s.close()) }()
 	listeners, err := listen(ctx, s.cfg.Serving.Listen)
 	if err != nil {
 		return err
@@ -176,9 +178,10 @@ func (s *Server) drain() {
 	}
 }
 
-func (s *Server) close() {
+func (s *Server) close() error {
 	s.parts.hub.Close()
 	if err := s.parts.close(); err != nil {
-		s.log.Error("what keeps the logs could not be closed", "error", err)
+		return fmt.Errorf("what keeps the logs could not be closed: %w", err)
 	}
+	return nil
 }

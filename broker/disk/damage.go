@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -16,10 +17,21 @@ func damaged(err error) bool {
 	return err != nil && (pebble.IsCorruptionError(err) || errors.Is(err, errRow) || errors.Is(err, os.ErrNotExist))
 }
 
+// brief is an error of the store, which says the same on several lines, on the
+// first of them.
+type brief struct{ error }
+
+func (e brief) Error() string {
+	first, _, _ := strings.Cut(e.error.Error(), "\n")
+	return first
+}
+
+func (e brief) Unwrap() error { return e.error }
+
 // harm notes that what cannot be read, or a part of it.
 func (b *Broker) harm(what string, err error) {
 	b.trouble.damaged.CompareAndSwap(nil, &what)
-	b.say("a part of the store cannot be read", "part", what, "error", err)
+	b.say("a part of the store cannot be read", "part", what, "error", brief{err}.Error())
 }
 
 // say logs what may come again and again, at most once a second.
@@ -33,7 +45,7 @@ func (b *Broker) say(text string, args ...any) {
 // background is told what Pebble could not do by itself. It will try again.
 func (b *Broker) background(err error) {
 	b.trouble.compactions.failed()
-	b.say("the store works badly, and tries again", "error", err)
+	b.say("the store works badly, and tries again", "error", brief{err}.Error())
 }
 
 // flushed is told whether what is in memory could be written to a table.

