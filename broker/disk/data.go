@@ -2,7 +2,6 @@ package disk
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -119,48 +118,6 @@ func (t *tool) step(n int64) error {
 		t.tell(t.done)
 	}
 	return t.ctx.Err()
-}
-
-// loadPast reads what is kept of the store as a whole, and writes nothing.
-func (t *tool) loadPast() error {
-	row, err := get(t.db, []byte{storeRow})
-	if err == nil {
-		t.record, err = parseRecord(row)
-	}
-	if err != nil {
-		return fmt.Errorf("the store's own row: %w", err)
-	}
-	err = t.each(floorRow, func(key, value []byte) error {
-		f := fields{value, nil}
-		if len(key) != 3 || binary.BigEndian.Uint16(key[1:]) >= buckets {
-			return errRow
-		}
-		t.ends.floors[binary.BigEndian.Uint16(key[1:])] = f.offset()
-		return f.err
-	})
-	if err != nil {
-		return fmt.Errorf("the floors: %w", err)
-	}
-	err = t.each(lifeRow, func(key, value []byte) error {
-		l, err := parseLife(value)
-		if len(key) != 5 || err != nil {
-			return errRow
-		}
-		if n := int(binary.BigEndian.Uint32(key[1:])); len(t.past.lives) == 0 {
-			t.past.first = n
-		} else if n != t.past.first+len(t.past.lives) {
-			return errRow
-		}
-		t.past.lives = append(t.past.lives, l)
-		return nil
-	})
-	if err == nil && (len(t.past.lives) == 0 || t.past.first+len(t.past.lives) != t.record.life+1) {
-		err = errRow
-	}
-	if err != nil {
-		return fmt.Errorf("the lives: %w", err)
-	}
-	return nil
 }
 
 // channels says to fn the name of each channel that has a row, in order, and

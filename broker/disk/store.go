@@ -142,37 +142,12 @@ func (h *history) place(ch pabal.Channel, s *state, p pabal.Position) (pabal.Off
 // load reads what is kept of the store as a whole, and begins a new life if
 // the one before may have lost what it had shown.
 func (b *Broker) load() error {
-	row, err := get(b.db, []byte{storeRow})
+	err := b.loadPast()
 	if errors.Is(err, pebble.ErrNotFound) {
 		return b.begin()
 	}
 	if err != nil {
 		return err
-	}
-	if b.record, err = parseRecord(row); err != nil {
-		return fmt.Errorf("the store's own row: %w", err)
-	}
-	err = b.each(floorRow, func(key, value []byte) error {
-		f := fields{value, nil}
-		b.ends.floors[int(binary.BigEndian.Uint16(key[1:]))%buckets] = f.offset()
-		return f.err
-	})
-	if err != nil {
-		return fmt.Errorf("the floors: %w", err)
-	}
-	err = b.each(lifeRow, func(key, value []byte) error {
-		l, err := parseLife(value)
-		if len(b.past.lives) == 0 {
-			b.past.first = int(binary.BigEndian.Uint32(key[1:]))
-		}
-		b.past.lives = append(b.past.lives, l)
-		return err
-	})
-	if err == nil && b.past.first+len(b.past.lives) != b.record.life+1 {
-		err = errRow
-	}
-	if err != nil {
-		return fmt.Errorf("the lives: %w", err)
 	}
 	if err := b.loadIDs(); err != nil {
 		return fmt.Errorf("the known IDs: %w", err)
@@ -184,6 +159,48 @@ func (b *Broker) load() error {
 		"after", fmt.Sprintf("%v", b.past.now().epoch))
 	b.record.life++
 	return b.open(&life{epoch: newEpoch(), base: b.record.reserve, floors: b.ends.floors})
+}
+
+// loadPast reads what is kept of the store as a whole, and writes nothing.
+func (b *Broker) loadPast() error {
+	row, err := get(b.db, []byte{storeRow})
+	if err == nil {
+		b.record, err = parseRecord(row)
+	}
+	if err != nil {
+		return fmt.Errorf("the store's own row: %w", err)
+	}
+	err = b.each(floorRow, func(key, value []byte) error {
+		f := fields{value, nil}
+		if len(key) != 3 || binary.BigEndian.Uint16(key[1:]) >= buckets {
+			return errRow
+		}
+		b.ends.floors[binary.BigEndian.Uint16(key[1:])] = f.offset()
+		return f.err
+	})
+	if err != nil {
+		return fmt.Errorf("the floors: %w", err)
+	}
+	err = b.each(lifeRow, func(key, value []byte) error {
+		l, err := parseLife(value)
+		if len(key) != 5 || err != nil {
+			return errRow
+		}
+		if n := int(binary.BigEndian.Uint32(key[1:])); len(b.past.lives) == 0 {
+			b.past.first = n
+		} else if n != b.past.first+len(b.past.lives) {
+			return errRow
+		}
+		b.past.lives = append(b.past.lives, l)
+		return nil
+	})
+	if err == nil && (len(b.past.lives) == 0 || b.past.first+len(b.past.lives) != b.record.life+1) {
+		err = errRow
+	}
+	if err != nil {
+		return fmt.Errorf("the lives: %w", err)
+	}
+	return nil
 }
 
 // begin makes the first life of a new store.
