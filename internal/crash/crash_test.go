@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/pabal/pabal/internal/ledger"
 	"github.com/pabal/pabal/internal/readers"
 )
 
@@ -51,11 +52,11 @@ const lossy = always + `
 func TestAlways(t *testing.T) { test(t, always, *kills, nil) }
 
 func TestLossy(t *testing.T) {
-	test(t, lossy, *kills/4, map[string]Rules{"interval/a": {Lossy: true}, "never/a": {Lossy: true}})
+	test(t, lossy, *kills/4, map[string]ledger.Rules{"interval/a": {Lossy: true}, "never/a": {Lossy: true}})
 }
 
 // test kills a server with a configuration so many times.
-func test(t *testing.T, configuration string, kills int, more map[string]Rules) {
+func test(t *testing.T, configuration string, kills int, more map[string]ledger.Rules) {
 	dir, err := os.MkdirTemp("", "pabal-crash-")
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +70,7 @@ func test(t *testing.T, configuration string, kills int, more map[string]Rules) 
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	var counts Counts
+	var counts ledger.Counts
 	for number := 0; w.kills < kills && err == nil; number++ {
 		g := newGeneration(w, number, more)
 		err = g.run(t.Context(), min(generation, kills-w.kills))
@@ -92,17 +93,17 @@ const generation = 50
 // A crew is those who publish and read for a generation.
 type crew struct {
 	world  *world
-	ledger *Ledger
-	rules  map[string]Rules
+	ledger *ledger.Ledger
+	rules  map[string]ledger.Rules
 	client *http.Client
 
 	publishers []*publisher
 	followers  []*follower
 }
 
-func newGeneration(w *world, number int, more map[string]Rules) *crew {
+func newGeneration(w *world, number int, more map[string]ledger.Rules) *crew {
 	name := func(ch string) string { return fmt.Sprintf("%s%d", ch, number) }
-	rules := map[string]Rules{
+	rules := map[string]ledger.Rules{
 		name("log/a"): {}, name("log/b"): {}, name("log/c"): {}, name("echo/a"): {}, name("cas/a"): {}, name("ends/a"): {},
 		name("small/a"): {Keep: 40}, name("keyed/a"): {Keep: 20, Latest: true},
 	}
@@ -112,7 +113,7 @@ func newGeneration(w *world, number int, more map[string]Rules) *crew {
 		rules[name(ch)] = r
 		lax = append(lax, name(ch))
 	}
-	c := &crew{world: w, ledger: New(rules), rules: rules}
+	c := &crew{world: w, ledger: ledger.New(rules), rules: rules}
 	count := uint64(0)
 	random := func() *rand.Rand {
 		count++

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/pabal/pabal/internal/ledger"
 	"github.com/pabal/pabal/internal/readers"
 )
 
@@ -19,7 +20,7 @@ func newEnder(p publisher, channel string) *publisher {
 }
 
 type ender struct {
-	log     *Log
+	log     *ledger.Log
 	channel string
 	left    int // messages until it closes or deletes
 	closed  bool

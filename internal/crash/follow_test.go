@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pabal/pabal/internal/ledger"
 	"github.com/pabal/pabal/internal/readers"
 )
 
@@ -23,17 +24,17 @@ type follower struct {
 	protocols  []string
 	place      *readers.Place
 	vectors    bool // over several channels, goes on at the one cursor now and then
-	logs       map[string]*Reader
-	ledger     *Ledger
+	logs       map[string]*ledger.Reader
+	ledger     *ledger.Ledger
 	random     *rand.Rand
 
 	bare string // token of the last entry that came without its cursor
 }
 
-func newFollower(w *world, ledger *Ledger, techniques []*readers.Technique, protocol string, random *rand.Rand, channels ...string) *follower {
+func newFollower(w *world, judge *ledger.Ledger, techniques []*readers.Technique, protocol string, random *rand.Rand, channels ...string) *follower {
 	f := &follower{
-		name: techniques[0].Name, world: w, techniques: techniques, protocols: []string{protocol}, ledger: ledger, random: random,
-		place: readers.NewPlace(channels...), logs: map[string]*Reader{},
+		name: techniques[0].Name, world: w, techniques: techniques, protocols: []string{protocol}, ledger: judge, random: random,
+		place: readers.NewPlace(channels...), logs: map[string]*ledger.Reader{},
 	}
 	if len(techniques) > 1 {
 		f.name = "hopper"
@@ -41,7 +42,7 @@ func newFollower(w *world, ledger *Ledger, techniques []*readers.Technique, prot
 	f.name += "/" + protocol
 	f.place.MayLose = true
 	for _, ch := range channels {
-		f.logs[ch] = ledger.Log(ch).Reader(f.name)
+		f.logs[ch] = judge.Log(ch).Reader(f.name)
 	}
 	return f
 }

@@ -12,15 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pabal/pabal/internal/ledger"
 	"github.com/pabal/pabal/internal/readers"
 )
 
 var sumSeed = maphash.MakeSeed()
 
 // entryOf returns what data says it is: it begins with a token.
-func entryOf(cursor string, data []byte) Entry {
+func entryOf(cursor string, data []byte) ledger.Entry {
 	token, _, _ := strings.Cut(string(data), " ")
-	return Entry{Cursor: cursor, Token: token, Sum: maphash.Bytes(sumSeed, data)}
+	return ledger.Entry{Cursor: cursor, Token: token, Sum: maphash.Bytes(sumSeed, data)}
 }
 
 // A receipt answers a publish.
@@ -63,7 +64,7 @@ type item struct {
 }
 
 // read polls channel after the cursor from, or from its beginning, to its end.
-func read(ctx context.Context, c *http.Client, base, channel, from, only string) (entries []Entry, closed bool, err error) {
+func read(ctx context.Context, c *http.Client, base, channel, from, only string) (entries []ledger.Entry, closed bool, err error) {
 	var last time.Time
 	for more := true; more; {
 		query := url.Values{"via": {"poll"}, "since": {"all"}}

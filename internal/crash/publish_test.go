@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pabal/pabal/internal/ledger"
 	"github.com/pabal/pabal/internal/readers"
 )
 
@@ -20,7 +21,7 @@ import (
 type publisher struct {
 	name   string
 	world  *world
-	ledger *Ledger
+	ledger *ledger.Ledger
 	random *rand.Rand
 	// next publishes something.
 	next func(ctx context.Context, t *target) error
@@ -96,7 +97,7 @@ func (p *publisher) again(ctx context.Context, t *target) error {
 // A sending is a publish on its way.
 type sending struct {
 	channel string
-	try     *Publish
+	try     *ledger.Publish
 	query   url.Values
 	header  http.Header
 	body    []byte
@@ -162,7 +163,7 @@ func (t *target) judge(ctx context.Context, err error) error {
 }
 
 // message makes a message that no other is like.
-func (p *publisher) message(key string) (Message, []byte) {
+func (p *publisher) message(key string) (ledger.Message, []byte) {
 	p.count++
 	size := p.random.IntN(200)
 	if p.random.IntN(60) == 0 {
@@ -170,7 +171,7 @@ func (p *publisher) message(key string) (Message, []byte) {
 	}
 	data := fmt.Appendf(nil, "%s.%d %s", p.name, p.count, strings.Repeat("x", size))
 	e := entryOf("", data)
-	return Message{Token: e.Token, Sum: e.Sum, Key: key}, data
+	return ledger.Message{Token: e.Token, Sum: e.Sum, Key: key}, data
 }
 
 // single makes a publish of one message.
@@ -197,7 +198,7 @@ func (p *publisher) several(channel string, n int, key func() string) (*sending,
 	s := &sending{channel: channel, header: http.Header{"Content-Type": {"application/x-ndjson"}}, n: n, batch: true}
 	each, all := p.random.IntN(3) == 0, p.random.IntN(2) == 0
 	s.named = each || all
-	var messages []Message
+	var messages []ledger.Message
 	for range n {
 		line := map[string]string{"key": key()}
 		m, data := p.message(line["key"])

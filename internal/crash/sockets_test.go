@@ -8,6 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/pabal/pabal/internal/ledger"
 	"github.com/pabal/pabal/internal/readers"
 )
 
@@ -20,7 +21,7 @@ type piper struct {
 
 type command struct {
 	sent map[string]any
-	try  *Publish
+	try  *ledger.Publish
 }
 
 // newPiper returns a publisher to channel over WebSocket.
@@ -124,7 +125,7 @@ func (w *piper) exchange(ctx context.Context, conn *websocket.Conn, n int) error
 type echoer struct {
 	*publisher
 	channel string
-	reader  *Reader
+	reader  *ledger.Reader
 	last    string // token that it has heard
 }
 
