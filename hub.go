@@ -242,9 +242,10 @@ func (h *Hub) keep() {
 	}
 }
 
-// jitter returns d, give or take a tenth.
+// jitter returns d, give or take a tenth: by the clock, so that a simulation can be repeated.
 func jitter(d time.Duration) time.Duration {
-	return d*9/10 + rand.N(d/5+1)
+	by := rand.NewPCG(uint64(time.Now().UnixNano()), uint64(d))
+	return d*9/10 + time.Duration(by.Uint64()%uint64(d/5+1))
 }
 
 // pause waits before another attempt. It reports false once the hub is closed.

@@ -259,7 +259,7 @@ func (c *loopConn) named(r *http.Request) {
 
 // lifetime is after how long a response ends for the client to come again.
 func (h *Handler) lifetime() time.Duration {
-	return h.RotateAfter - h.RotateAfter/10 + mathrand.N(h.RotateAfter/5+1)
+	return h.RotateAfter - h.RotateAfter/10 + chance(h.RotateAfter/5)
 }
 
 // newPoller returns what loops wait in.

@@ -340,4 +340,11 @@ func headerHas(h http.Header, name, token string) bool {
 }
 
 // jitter returns between half of d and one and a half of it.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
+func jitter(d time.Duration) time.Duration { return d/2 + chance(d) }
+
+// chance returns a time up to most: by the clock, so that a simulation with a
+// clock of its own can be repeated.
+func chance(most time.Duration) time.Duration {
+	by := rand.NewPCG(uint64(time.Now().UnixNano()), uint64(most))
+	return time.Duration(by.Uint64() % uint64(most+1))
+}

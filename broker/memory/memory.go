@@ -94,9 +94,10 @@ func New(c Config) *Broker {
 }
 
 func build(c Config, lineage []past) *Broker {
+	c = c.withDefaults()
 	b := &Broker{
-		config: c.withDefaults(),
-		life:   &life{epoch: newEpoch(), lineage: lineage},
+		config: c,
+		life:   &life{epoch: c.Epoch(), lineage: lineage},
 		logs:   map[pabal.Channel]*log{},
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),

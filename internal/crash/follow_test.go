@@ -23,6 +23,7 @@ type follower struct {
 	techniques []*readers.Technique
 	protocols  []string
 	place      *readers.Place
+	account    *readers.Account
 	vectors    bool // over several channels, goes on at the one cursor now and then
 	logs       map[string]*ledger.Reader
 	ledger     *ledger.Ledger
@@ -41,8 +42,10 @@ func newFollower(w *world, judge *ledger.Ledger, techniques []*readers.Technique
 	}
 	f.name += "/" + protocol
 	f.place.MayLose = true
+	f.account = &readers.Account{Place: f.place, Judges: map[string]readers.Judge{}, Took: f.took}
 	for _, ch := range channels {
 		f.logs[ch] = judge.Log(ch).Reader(f.name)
+		f.account.Judges[ch] = f.logs[ch]
 	}
 	return f
 }
@@ -152,47 +155,15 @@ func (f *follower) take(l *life, by *readers.Technique, it readers.Item) (leave 
 		}
 		leave = true
 	}
-	stood := f.place.Cursor(it.Channel)
-	before := map[string]string{}
-	for _, ch := range f.place.Channels {
-		before[ch] = f.place.Cursor(ch)
+	return leave, f.account.Take(it)
+}
+
+// took takes an entry that is new.
+func (f *follower) took(it readers.Item) error {
+	if it.Opaque {
+		return fmt.Errorf("%+v does not show its data", it)
 	}
-	fresh, err := f.place.Take(it)
-	if err != nil {
-		return leave, err
-	}
-	if !fresh && it.Notice != "$gap" && it.Notice != "$reset" {
-		for ch, at := range before {
-			if now := f.place.Cursor(ch); at != "" && readers.Epoch(at) != readers.Epoch(now) {
-				if err := f.logs[ch].Moved(now); err != nil {
-					return leave, err
-				}
-			}
-		}
-	}
-	for _, ch := range f.place.Channels {
-		if at := f.place.Cursor(ch); at != "" && (ch != it.Channel || !fresh && it.Notice != "$gap" && it.Notice != "$reset") {
-			if err := f.logs[ch].Begins(at); err != nil {
-				return leave, err
-			}
-		}
-	}
-	switch {
-	case fresh && it.Opaque:
-		return leave, fmt.Errorf("%+v does not show its data", it)
-	case fresh:
-		return leave, f.logs[it.Channel].Took(entryOf(it.Cursor, it.Data))
-	case it.Notice == "$gap" || it.Notice == "$reset":
-		if it.From != "" && stood != "" && readers.Epoch(it.From) != readers.Epoch(stood) {
-			if err := f.logs[it.Channel].Moved(it.From); err != nil {
-				return leave, err
-			}
-		} else if it.From != "" && it.From != stood {
-			return leave, fmt.Errorf("it stands at %s and is told %+v", stood, it)
-		}
-		return leave, f.logs[it.Channel].Told(it.Notice, it.From, it.Cursor, it.Reason)
-	}
-	return leave, nil
+	return f.logs[it.Channel].Took(entryOf(it.Cursor, it.Data))
 }
 
 func (f *follower) takeBare(l *life, it readers.Item) (leave bool, err error) {

@@ -75,9 +75,11 @@ func (g *Log) missing(low uint64, page []*record) error {
 		g.clear() // or it was empty before; who tried to delete it will tell
 		g.deleting, g.closed = true, maybe
 		return nil
+	case len(back) > 0 && g.rules.Ages && len(page) == 0:
+		front, back = append(front, back...), nil
 	case len(back) > 0 && !g.rules.Lossy:
 		return fmt.Errorf("%s: after the restart %v is lost, and %d more after it", g.name, back[0], len(back)-1)
-	case len(front) > 0 && (g.rules.Keep == 0 || len(page) < g.rules.Keep):
+	case len(front) > 0 && !g.rules.Ages && (g.rules.Keep == 0 || len(page) < g.rules.Keep):
 		return fmt.Errorf("%s: after the restart %v is gone from the front, though only %d are kept", g.name, front[0], len(page))
 	case g.rules.Keep > 0 && len(page) > g.rules.Keep:
 		return fmt.Errorf("%s: after the restart %d are kept, %d at most should be", g.name, len(page), g.rules.Keep)

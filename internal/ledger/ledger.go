@@ -12,6 +12,7 @@ import (
 type Rules struct {
 	Keep   int  // entries that are kept; 0 is all
 	Latest bool // each key's last entry is kept besides
+	Ages   bool // entries may be gone for their age
 	Lossy  bool // a crash may take back the newest entries
 }
 

@@ -7,6 +7,9 @@ import (
 // A Reader is what one got of a log, in its order. Its methods are for one
 // goroutine at a time.
 type Reader struct {
+	Anywhere bool // it may begin at any entry
+	Latest   bool // it reads of each key the latest entry only
+
 	log    *Log
 	name   string
 	begun  bool
@@ -15,6 +18,13 @@ type Reader struct {
 
 	judged uint64 // where it stood after the events that were judged
 	first  bool   // none was yet
+	skips
+}
+
+// skips are what a reader of the latest was not given.
+type skips struct {
+	said, skipped int               // entries that it was told it would not get, and those that it did not
+	owed          map[string]uint64 // the last offset of each key of which it has yet to get a later entry
 }
 
 // An event is an entry that was taken, or a notice.
@@ -102,6 +112,14 @@ func (r *Reader) TookBare(token string, sum uint64) error {
 	return nil
 }
 
+// Skipped says that r was told that n entries are left out, because later ones
+// of their keys follow.
+func (r *Reader) Skipped(n int) {
+	r.log.ledger.mu.Lock()
+	defer r.log.ledger.mu.Unlock()
+	r.events = append(r.events, event{kind: "$skipped", to: uint64(n), life: r.log.ledger.life})
+}
+
 // Told says that r was told that entries are missing between two cursors. It
 // may not be known what the first is, nor the reason.
 func (r *Reader) Told(kind, from, to, reason string) error {
@@ -175,6 +193,9 @@ func (r *Reader) judge(e *event) (err error) {
 		}
 	}
 	switch {
+	case e.kind == "$skipped":
+		r.said += int(e.to)
+		return nil
 	case e.message != nil:
 		err = r.judgeEntry(e)
 	case e.kind == "moved":
@@ -182,7 +203,7 @@ func (r *Reader) judge(e *event) (err error) {
 	case e.kind == "begin":
 		err = r.judgeBegin(e)
 	case e.kind == "$gap":
-		if r.log.rules.Keep == 0 || e.to <= r.judged || e.reason != "" && e.reason != "trimmed" {
+		if e.to <= r.judged || !r.log.rules.explain(e.reason) {
 			err = r.wrong("in life %d it was told $gap %q from offset %d to %d", e.life, e.reason, r.judged, e.to)
 		}
 	case e.kind == "$reset":
@@ -192,8 +213,14 @@ func (r *Reader) judge(e *event) (err error) {
 	return err
 }
 
+// explain reports whether entries may be gone for reason, if that is known.
+func (r *Rules) explain(reason string) bool {
+	trimmed := r.Keep > 0 && (reason == "" || reason == "trimmed" || r.Latest && reason == "evicted")
+	return trimmed || r.Ages && (reason == "" || reason == "expired")
+}
+
 func (r *Reader) judgeBegin(e *event) error {
-	if r.log.rules.Keep > 0 {
+	if r.log.rules.Keep > 0 || r.log.rules.Ages || r.Anywhere {
 		return nil
 	}
 	for _, had := range r.between(0, e.to) {
@@ -217,18 +244,46 @@ func (r *Reader) judgeMove(e *event) error {
 
 // judgeEntry looks for what r should have got, or been told of, before e.
 func (r *Reader) judgeEntry(e *event) error {
-	if r.first && r.log.rules.Keep > 0 {
+	delete(r.owed, e.message.Key)
+	if r.first && (r.log.rules.Keep > 0 || r.log.rules.Ages || r.Anywhere) {
 		return nil
 	}
 	if had := r.log.records[r.judged]; had != nil && (isLost(had, e) || had.deleted > 0 && had.deleted < e.life) {
 		return r.wrong("in life %d it got %s, and stood at %v, which was gone: it was not told", e.life, e.message.Token, had)
 	}
 	for _, had := range r.between(r.judged, e.to-1) {
-		if deleted := r.first && had.deleted > 0; !isLost(had, e) && !deleted {
+		if deleted := r.first && had.deleted > 0; !isLost(had, e) && !deleted && !r.skip(had) {
 			return r.wrong("in life %d it got %s, but not %v before it", e.life, e.message.Token, had)
 		}
 	}
 	return nil
+}
+
+// skip reports whether had may be left out: r reads the latest of each key, was
+// told that some are left out, and later gets, or owes, one of the same key.
+func (r *Reader) skip(had *record) bool {
+	if !r.Latest {
+		return false
+	}
+	if r.owed == nil {
+		r.owed = map[string]uint64{}
+	}
+	r.owed[had.message.Key] = had.offset
+	r.skipped++
+	return had.trimmed > 0 || r.skipped <= r.said
+}
+
+// Owed returns a key of which a reader of the latest, who has come to the log's
+// end, was not given the latest entry; "" if there is none.
+func (r *Reader) Owed() string {
+	r.log.ledger.mu.Lock()
+	defer r.log.ledger.mu.Unlock()
+	for key, offset := range r.owed {
+		if had := r.log.records[offset]; had != nil && !had.gone() {
+			return key
+		}
+	}
+	return ""
 }
 
 // judgeReset holds the history that r is told to be broken against what was.

@@ -14,6 +14,7 @@ import (
 type Place struct {
 	Channels []string
 	MayLose  bool              // $gap and $reset are taken; else they are errors
+	Latest   bool              // $skipped is taken
 	own      map[string]string // the cursor of each channel
 	last     map[string]string // of the last entry that was taken
 	vector   string
@@ -72,7 +73,10 @@ func (p *Place) Take(it Item) (fresh bool, err error) {
 	switch it.Notice {
 	case "$open":
 		err = p.open(it)
-	case "$live", "$closed":
+	case "$live", "$closed", "$skipped":
+		if it.Notice == "$skipped" && !p.Latest {
+			return false, fmt.Errorf("an unexpected notice: %+v", it)
+		}
 		if p.skip[it.Channel] != "" && it.Notice == "$live" {
 			return false, nil // the end, when the response was opened
 		}
