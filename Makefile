@@ -11,6 +11,8 @@ GOTESTFLAGS ?= -race -count=1
 FUZZTIME ?= 10s
 BENCHTIME ?= 100ms
 CRASHES ?= 5000
+STEPS ?= 300
+FOR ?= 45s
 
 # The root module and the modules nested in it; tools/ holds no code, only the linter's version.
 MODULES := . $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
@@ -38,11 +40,15 @@ lint: ## golangci-lint, at the version in tools/go.mod
 	for m in $(MODULES); do (cd $$m && $(LINT) run $(LINTFLAGS)); done
 
 .PHONY: test
-test: setup vet lint test-go test-dist test-web ## all checks and tests
+test: setup vet lint test-go sim test-dist test-web ## all checks and tests
 
 .PHONY: test-go
 test-go: setup ## Go tests (GOTESTFLAGS, by default: -race -count=1)
 	@GO=$(GO) GOTESTFLAGS='$(GOTESTFLAGS)' scripts/test-go.sh $(MODULES)
+
+.PHONY: sim
+sim: ## simulate readers, publishers, nodes and trouble for FOR (45s), or the script of one SEED, of STEPS (300)
+	$(GO) test -count=1 -timeout 0 ./transport -run '^TestSim' $(if $(SEED),-sim.seed $(SEED),-sim.for $(FOR)) -sim.steps $(STEPS)
 
 .PHONY: test-dist
 test-dist: setup ## check that web/dist is what its source builds
@@ -75,6 +81,11 @@ bench-peers: ## Pabal beside other servers, into docs/benchmarks.md (45 minutes;
 .PHONY: bench-storage
 bench-storage: ## what is published, kept: Pabal beside other stores, into docs/benchmarks.md (20 minutes; BENCHFLAGS=-quick: 1)
 	cd bench && $(GO) run ./storage $(BENCHFLAGS)
+
+.PHONY: reliability
+reliability: ## what is lost and repeated under faults, by Pabal and by others, into docs/reliability.md (an hour; BENCHFLAGS=-quick: 5 minutes)
+	@GO=$(GO) scripts/setup-peers.sh
+	cd bench && $(GO) run ./reliability $(BENCHFLAGS)
 
 .PHONY: bench-go
 bench-go: ## Go benchmarks, each for BENCHTIME (100ms)

@@ -196,9 +196,7 @@ func (h *Hub) enter(address string) error {
 		return &LimitError{Limit: "sessions-per-address", Max: h.limits.SessionsPerAddress, What: "one more reader from " + address, Retry: 5 * time.Second}
 	}
 	h.sessions++
-	if address != "" {
-		h.perHost[address]++
-	}
+	h.perHost[address]++
 	return nil
 }
 
@@ -206,9 +204,6 @@ func (h *Hub) leave(address string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sessions--
-	if address == "" {
-		return
-	}
 	if h.perHost[address]--; h.perHost[address] == 0 {
 		delete(h.perHost, address)
 	}
@@ -244,8 +239,7 @@ func (h *Hub) keep() {
 
 // jitter returns d, give or take a tenth: by the clock, so that a simulation can be repeated.
 func jitter(d time.Duration) time.Duration {
-	by := rand.NewPCG(uint64(time.Now().UnixNano()), uint64(d))
-	return d*9/10 + time.Duration(by.Uint64()%uint64(d/5+1))
+	return d*9/10 + time.Duration(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(d)).Uint64()%uint64(d/5+1))
 }
 
 // pause waits before another attempt. It reports false once the hub is closed.

@@ -102,8 +102,7 @@ func (s *Session) Close() {
 	for i := range s.places {
 		s.places[i].leave()
 	}
-	s.places = nil
-	s.first = [1]place{}
+	s.places, s.first = nil, [1]place{}
 	s.hub.leave(s.address)
 }
 

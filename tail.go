@@ -22,16 +22,22 @@ type Tail struct {
 	followers int
 	idleSince time.Time
 
-	mu      sync.Mutex
-	window  []*link // the first is only a place; the last is the end. Empty until started
-	bytes   int
-	dirty   bool // a refresh is under way: what does not link is left to it
-	again   bool // it must look once more
+	mu     sync.Mutex
+	window []*link // the first is only a place; the last is the end. Empty until started
+	bytes  int
+	repair
 	wakers  wakers
 	memo    []*conflated // the latest ranges that were asked for
 	start   *start
 	cancel  context.CancelFunc
 	stopped bool
+}
+
+// A repair is what a tail does about what does not link.
+type repair struct {
+	dirty bool  // a refresh is under way
+	again bool  // it must look once more
+	late  Epoch // that a reader has come to while the tail, which is dirty, is in another
 }
 
 // A link is one entry in a tail's list. The list grows at next; severed means
@@ -167,8 +173,7 @@ func (t *Tail) restartLocked(end Position) {
 	for _, old := range t.window {
 		old.next.Store(severed)
 	}
-	t.window = []*link{root(end)}
-	t.bytes = 0
+	t.window, t.bytes = []*link{root(end)}, 0
 }
 
 func (t *Tail) wake(list []*arm) {
@@ -189,7 +194,7 @@ func (t *Tail) wake(list []*arm) {
 // refreshLocked has the log read from the tail's end on, which mends whatever
 // the broker's tail has lost.
 func (t *Tail) refreshLocked() {
-	t.dirty = t.hub.spawn(t.refresh)
+	t.dirty, t.late = t.hub.spawn(t.refresh), 0
 }
 
 // check has the log read from the tail's end on, unless that is under way.
@@ -230,7 +235,7 @@ func (t *Tail) mend(from Position, page Page) bool {
 	t.dirty = !whole || t.again
 	done := !t.dirty
 	var wake []*arm
-	if changed {
+	if changed || done && t.late != 0 {
 		wake = t.wakers.take()
 	}
 	t.mu.Unlock()
@@ -300,7 +305,7 @@ func (t *Tail) locate(p Position) (at *link, ahead bool) {
 	if p == last.Position() {
 		return last, false
 	}
-	if p.Epoch == last.Epoch && p.Offset > last.Offset {
+	if p.Epoch == last.Epoch && p.Offset > last.Offset || t.dirty && p.Epoch == t.late {
 		return nil, true
 	}
 	i, ok := slices.BinarySearchFunc(t.window, p.Offset, func(l *link, o Offset) int { return cmp.Compare(l.Offset, o) })
@@ -360,7 +365,10 @@ func (t *Tail) conflate(from Position) *conflated {
 func (t *Tail) seen(end Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.window) > 0 && t.last().Epoch != end.Epoch && !t.dirty {
-		t.refreshLocked()
+	if len(t.window) > 0 && t.last().Epoch != end.Epoch {
+		if !t.dirty {
+			t.refreshLocked()
+		}
+		t.late = end.Epoch
 	}
 }

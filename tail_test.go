@@ -77,6 +77,39 @@ func TestSilentTail(t *testing.T) {
 	})
 }
 
+// A session that has come to another epoch than a tail, which cannot be read
+// anew for a while, waits for that: it does not read again and again. (Found by
+// make sim SEED=16.)
+func TestTailInAnotherEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, reads, broken := newMemory(t, pabal.Retention{}), atomic.Int64{}, atomic.Bool{}
+		broken.Store(true)
+		b := &hooked{Broker: old}
+		b.read = func(ctx context.Context, ch pabal.Channel, q pabal.Query) (pabal.Page, error) {
+			reads.Add(1)
+			if after, ok := q.From.After(); broken.Load() && ok && after.Offset == 1 {
+				return pabal.Page{}, errors.New("not now")
+			}
+			return b.Broker.Read(ctx, ch, q)
+		}
+		h := newHub(t, b, pabal.Limits{})
+		publish(t, h, "a", "1")
+		newReader(t, h, pabal.Options{}, "a", pabal.FromAll()).next("1", "$live")
+		synctest.Wait()
+		back := old.Reopen(nil)
+		t.Cleanup(func() { _ = back.Close() })
+		b.Broker = back
+		r, before := newReader(t, h, pabal.Options{}, "a", pabal.FromNow()), reads.Load()
+		r.now("$live")
+		if n := reads.Load() - before; n > 3 {
+			t.Errorf("a session that waits for the tail has the broker read %d times", n)
+		}
+		broken.Store(false)
+		publish(t, h, "a", "2")
+		r.next("2")
+	})
+}
+
 // A session that read more than the tail has heard of waits for the tail.
 func TestLateTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -67,9 +67,8 @@ func (w *wakers) remove(a *arm) {
 	last := len(w.armed) - 1
 	w.armed[a.index] = w.armed[last]
 	w.armed[a.index].index = a.index
-	w.armed[last] = nil
+	w.armed[last], a.index = nil, -1
 	w.armed = w.armed[:last]
-	a.index = -1
 }
 
 // arm has a woken by the next take.

@@ -35,7 +35,7 @@ func (g *Log) Hold(from string, entries []Entry, closed bool) error {
 	if err := g.missing(low, page); err != nil {
 		return err
 	}
-	if closed && g.closed == no || !closed && g.closed == yes {
+	if closed && g.closed == no || !closed && g.closed == yes && !g.rules.Lossy && !g.rules.Ages {
 		return fmt.Errorf("%s: after the restart its being closed is %v", g.name, closed)
 	}
 	g.closed = no

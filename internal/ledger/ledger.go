@@ -36,9 +36,10 @@ type Entry struct {
 // what was sent before the crash. The first broken promise that a method finds
 // is its error.
 type Ledger struct {
-	mu   sync.Mutex
-	life int // of the server, from 1
-	logs map[string]*Log
+	mu    sync.Mutex
+	life  int    // of the server, from 1
+	epoch string // of its cursors, if that is known
+	logs  map[string]*Log
 }
 
 // New returns a ledger of the channels that rules names.
@@ -53,11 +54,14 @@ func New(rules map[string]Rules) *Ledger {
 // Log returns the log of channel.
 func (l *Ledger) Log(channel string) *Log { return l.logs[channel] }
 
-// Restarted says that the server was killed, or stopped, and is there again.
-func (l *Ledger) Restarted() {
+// Restarted says that the server was killed, or stopped, and is there again;
+// with the epoch of its cursors if that is another each time: then readers may
+// still get what they were sent before.
+func (l *Ledger) Restarted(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.life++
+	l.epoch = epoch
 }
 
 // A Log is what is known of a channel's log.
@@ -173,7 +177,10 @@ func (p *Publish) Acknowledged(duplicate bool, cursors ...string) error {
 		if r := m.at; r != nil && duplicate && r.cursor == cursors[i] {
 			continue // also if it was deleted, or trimmed, since
 		}
-		r, err := g.note(cursors[i], m.Token, m.Sum)
+		r, err := g.noteGone(cursors[i], m, duplicate)
+		if err == nil && r == nil {
+			r, err = g.note(cursors[i], m.Token, m.Sum)
+		}
 		if err != nil {
 			return fmt.Errorf("acknowledged (duplicate: %v): %w", duplicate, err)
 		}
@@ -263,6 +270,39 @@ func (c *Counts) Add(more Counts) {
 	c.Found += more.Found
 	c.Duplicates += more.Duplicates
 	c.Lost += more.Lost
+}
+
+// late returns the record of an entry that was on its way to a reader when a
+// crash took it back, or it was trimmed; nil if that is not what e is.
+func (g *Log) late(e Entry) *record {
+	epoch, _, _ := strings.Cut(e.Cursor, "-")
+	at, err := offset(e.Cursor)
+	m, r := g.messages[e.Token], g.records[at]
+	switch {
+	case err != nil || g.ledger.epoch == "" || epoch == g.ledger.epoch || m == nil || m.Sum != e.Sum:
+		return nil
+	case r != nil && (r.lost+r.trimmed == 0 || r.cursor != e.Cursor || r.message != m):
+		return nil
+	case r == nil && g.rules.Lossy: // nobody knew it before
+		r = &record{offset: at, cursor: e.Cursor, message: m, lost: g.ledger.life}
+		g.records[at] = r
+		g.order = slices.Insert(g.order, g.after(at), r)
+	}
+	return r
+}
+
+// noteGone takes note of an entry that was published before, and was gone from
+// a log that does not keep all before it was known. It returns nil if that is
+// not so.
+func (g *Log) noteGone(cursor string, m *message, duplicate bool) (*record, error) {
+	at, err := offset(cursor)
+	if err != nil || !duplicate || m.at != nil || at > g.held || g.records[at] != nil || g.rules.Keep == 0 && !g.rules.Ages {
+		return nil, err
+	}
+	m.at = &record{offset: at, cursor: cursor, message: m, trimmed: g.ledger.life}
+	g.records[at] = m.at
+	g.order = slices.Insert(g.order, g.after(at), m.at)
+	return m.at, nil
 }
 
 // note takes note of an entry, in the present life.

@@ -109,7 +109,7 @@ func (s *story) told(name, kind string, from, to int, reason string) *story {
 func (s *story) crash(placed string) *story { return s.restart(placed, false) }
 
 func (s *story) restart(placed string, closed bool) *story {
-	s.log.ledger.Restarted()
+	s.log.ledger.Restarted("")
 	s.then(s.log.Hold("", entries(placed), closed))
 	s.then(s.log.Judge())
 	return s

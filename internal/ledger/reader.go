@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 )
 
 // A Reader is what one got of a log, in its order. Its methods are for one
@@ -16,21 +17,18 @@ type Reader struct {
 	stands uint64 // as far as is known at once
 	events []event
 
-	judged uint64 // where it stood after the events that were judged
-	first  bool   // none was yet
-	skips
-}
-
-// skips are what a reader of the latest was not given.
-type skips struct {
-	said, skipped int               // entries that it was told it would not get, and those that it did not
-	owed          map[string]uint64 // the last offset of each key of which it has yet to get a later entry
+	judged uint64            // where it stood after the events that were judged
+	at     string            // the cursor of that, if it is known
+	came   string            // the kind of event by which it came there
+	first  bool              // none was yet
+	owed   map[string]uint64 // by key, the last that a reader of the latest was not given, until it gets a later one
 }
 
 // An event is an entry that was taken, or a notice.
 type event struct {
-	kind     string // "", "$gap", "$reset", or "begin"
+	kind     string // "", "$gap", "$reset", "moved" or "begin"
 	message  *message
+	cursor   string // to, if it is known
 	from, to uint64
 	reason   string
 	life     int
@@ -62,7 +60,7 @@ func (r *Reader) Begins(cursor string) error {
 		return err
 	}
 	r.begun, r.stands = true, at
-	r.events = append(r.events, event{kind: "begin", to: at, life: r.log.ledger.life})
+	r.events = append(r.events, event{kind: "begin", cursor: cursor, to: at, life: r.log.ledger.life})
 	return nil
 }
 
@@ -76,7 +74,7 @@ func (r *Reader) Moved(cursor string) error {
 		err = r.wrong("it stood at offset %d, and is said to be at %s", r.stands, cursor)
 	}
 	r.stands = at
-	r.events = append(r.events, event{kind: "moved", to: at, life: r.log.ledger.life})
+	r.events = append(r.events, event{kind: "moved", cursor: cursor, to: at, life: r.log.ledger.life})
 	return err
 }
 
@@ -85,15 +83,21 @@ func (r *Reader) Took(e Entry) error {
 	g := r.log
 	g.ledger.mu.Lock()
 	defer g.ledger.mu.Unlock()
-	had, err := g.note(e.Cursor, e.Token, e.Sum)
-	if err != nil {
-		return r.wrong("%w", err)
+	life := g.ledger.life
+	had := g.late(e)
+	if had != nil {
+		life = max(had.lost, had.trimmed) - 1
+	} else {
+		var err error
+		if had, err = g.note(e.Cursor, e.Token, e.Sum); err != nil {
+			return r.wrong("%w", err)
+		}
 	}
 	if r.begun && had.offset <= r.stands {
 		return r.wrong("it got %v, and stands at offset %d", had, r.stands)
 	}
 	r.begun, r.stands = true, had.offset
-	r.events = append(r.events, event{message: had.message, to: had.offset, life: g.ledger.life})
+	r.events = append(r.events, event{message: had.message, cursor: e.Cursor, to: had.offset, life: life})
 	return nil
 }
 
@@ -112,20 +116,12 @@ func (r *Reader) TookBare(token string, sum uint64) error {
 	return nil
 }
 
-// Skipped says that r was told that n entries are left out, because later ones
-// of their keys follow.
-func (r *Reader) Skipped(n int) {
-	r.log.ledger.mu.Lock()
-	defer r.log.ledger.mu.Unlock()
-	r.events = append(r.events, event{kind: "$skipped", to: uint64(n), life: r.log.ledger.life})
-}
-
 // Told says that r was told that entries are missing between two cursors. It
 // may not be known what the first is, nor the reason.
 func (r *Reader) Told(kind, from, to, reason string) error {
 	r.log.ledger.mu.Lock()
 	defer r.log.ledger.mu.Unlock()
-	e := event{kind: kind, from: r.stands, reason: reason, life: r.log.ledger.life}
+	e := event{kind: kind, cursor: to, from: r.stands, reason: reason, life: r.log.ledger.life}
 	var err error
 	if e.to, err = offset(to); err != nil {
 		return err
@@ -133,6 +129,10 @@ func (r *Reader) Told(kind, from, to, reason string) error {
 	if from != "" {
 		if e.from, err = offset(from); err != nil {
 			return err
+		}
+		if !r.begun {
+			r.stands = e.from
+			r.events = append(r.events, event{kind: "begin", cursor: from, to: e.from, life: e.life})
 		}
 	}
 	if e.from != r.stands {
@@ -193,9 +193,6 @@ func (r *Reader) judge(e *event) (err error) {
 		}
 	}
 	switch {
-	case e.kind == "$skipped":
-		r.said += int(e.to)
-		return nil
 	case e.message != nil:
 		err = r.judgeEntry(e)
 	case e.kind == "moved":
@@ -203,24 +200,25 @@ func (r *Reader) judge(e *event) (err error) {
 	case e.kind == "begin":
 		err = r.judgeBegin(e)
 	case e.kind == "$gap":
-		if e.to <= r.judged || !r.log.rules.explain(e.reason) {
+		nothing := e.reason == "evicted" && r.nothing(r.judged, e.to) // the store does not know that of a log without entries
+		if e.to <= r.judged || !nothing && !r.log.rules.explain(e.reason) {
 			err = r.wrong("in life %d it was told $gap %q from offset %d to %d", e.life, e.reason, r.judged, e.to)
 		}
 	case e.kind == "$reset":
 		err = r.judgeReset(e)
 	}
-	r.judged, r.first = e.to, false
+	r.judged, r.at, r.came, r.first = e.to, e.cursor, e.kind, false
 	return err
 }
 
 // explain reports whether entries may be gone for reason, if that is known.
 func (r *Rules) explain(reason string) bool {
 	trimmed := r.Keep > 0 && (reason == "" || reason == "trimmed" || r.Latest && reason == "evicted")
-	return trimmed || r.Ages && (reason == "" || reason == "expired")
+	return trimmed || r.Ages && (reason == "" || reason == "expired" || reason == "evicted")
 }
 
 func (r *Reader) judgeBegin(e *event) error {
-	if r.log.rules.Keep > 0 || r.log.rules.Ages || r.Anywhere {
+	if r.log.rules.Keep > 0 || r.log.rules.Ages || r.Anywhere || r.Latest {
 		return nil
 	}
 	for _, had := range r.between(0, e.to) {
@@ -235,7 +233,7 @@ func (r *Reader) judgeBegin(e *event) error {
 // to be.
 func (r *Reader) judgeMove(e *event) error {
 	for _, had := range r.between(r.judged, e.to) {
-		if !isLost(had, e) {
+		if !isLost(had, e) && !r.skip(had) {
 			return r.wrong("in life %d it is said to be at offset %d, and has not got %v before it", e.life, e.to, had)
 		}
 	}
@@ -244,11 +242,10 @@ func (r *Reader) judgeMove(e *event) error {
 
 // judgeEntry looks for what r should have got, or been told of, before e.
 func (r *Reader) judgeEntry(e *event) error {
-	delete(r.owed, e.message.Key)
-	if r.first && (r.log.rules.Keep > 0 || r.log.rules.Ages || r.Anywhere) {
+	if r.first && (r.log.rules.Keep > 0 || r.log.rules.Ages || r.Anywhere || r.Latest) {
 		return nil
 	}
-	if had := r.log.records[r.judged]; had != nil && (isLost(had, e) || had.deleted > 0 && had.deleted < e.life) {
+	if had := r.stood(); had != nil && r.came != "begin" && (isLost(had, e) || had.deleted > 0 && had.deleted < e.life && !r.log.rules.Ages) {
 		return r.wrong("in life %d it got %s, and stood at %v, which was gone: it was not told", e.life, e.message.Token, had)
 	}
 	for _, had := range r.between(r.judged, e.to-1) {
@@ -256,21 +253,29 @@ func (r *Reader) judgeEntry(e *event) error {
 			return r.wrong("in life %d it got %s, but not %v before it", e.life, e.message.Token, had)
 		}
 	}
+	delete(r.owed, e.message.Key)
 	return nil
 }
 
-// skip reports whether had may be left out: r reads the latest of each key, was
-// told that some are left out, and later gets, or owes, one of the same key.
-func (r *Reader) skip(had *record) bool {
-	if !r.Latest {
-		return false
+// stood returns the entry after which r stood, if it is known.
+func (r *Reader) stood() *record {
+	had := r.log.records[r.judged]
+	if had != nil && r.at != "" && r.at != had.cursor {
+		return nil
 	}
-	if r.owed == nil {
+	return had
+}
+
+// skip reports whether had may be left out: r reads the latest of each key, and
+// gets, or owes, a later one of the same.
+func (r *Reader) skip(had *record) bool {
+	if r.Latest && r.owed == nil {
 		r.owed = map[string]uint64{}
 	}
-	r.owed[had.message.Key] = had.offset
-	r.skipped++
-	return had.trimmed > 0 || r.skipped <= r.said
+	if r.Latest {
+		r.owed[had.message.Key] = had.offset
+	}
+	return r.Latest
 }
 
 // Owed returns a key of which a reader of the latest, who has come to the log's
@@ -299,10 +304,13 @@ func (r *Reader) judgeReset(e *event) error {
 	}
 	switch reason {
 	case "lost":
+		if r.forgotten(max(e.to, r.judged)) {
+			break
+		}
 		if !r.log.rules.Lossy || e.to > r.judged {
 			return wrong("nothing may be lost")
 		}
-		stood := r.log.records[r.judged]
+		stood := r.stood()
 		if stood != nil && !isLost(stood, e) {
 			return wrong(stood.String() + " is there still")
 		}
@@ -311,12 +319,12 @@ func (r *Reader) judgeReset(e *event) error {
 				return wrong(had.String() + " is there still")
 			}
 		}
-		if to := r.log.records[e.to]; to != nil && isLost(to, e) {
+		if to := r.log.records[e.to]; to != nil && to.cursor == e.cursor && isLost(to, e) && (to.lost < e.life || r.log.ledger.epoch == "") {
 			return wrong(to.String() + " is lost too")
 		}
 	case "deleted":
 		for _, had := range r.between(r.judged, e.to) {
-			if had.deleted == 0 && !isLost(had, e) {
+			if !had.gone() && !r.skip(had) {
 				return wrong(had.String() + " is not deleted")
 			}
 		}
@@ -327,6 +335,17 @@ func (r *Reader) judgeReset(e *event) error {
 		return wrong("there is no reason for that")
 	}
 	return nil
+}
+
+// forgotten reports whether nothing is left of the log up to offset, so that a
+// store need not know any more what it held before it came back.
+func (r *Reader) forgotten(offset uint64) bool {
+	return r.log.rules.Ages && r.nothing(0, offset)
+}
+
+// nothing reports whether nothing is left after one offset and up to another.
+func (r *Reader) nothing(after, upto uint64) bool {
+	return !slices.ContainsFunc(r.between(after, upto), func(had *record) bool { return !had.gone() && !r.skip(had) })
 }
 
 // isLost reports whether had was lost when e came.

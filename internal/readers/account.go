@@ -7,7 +7,6 @@ type Judge interface {
 	Begins(cursor string) error // where it begins, unless it has begun
 	Moved(cursor string) error  // where it stands in another epoch, which is the place where it stood
 	Told(kind, from, to, reason string) error
-	Skipped(n int)
 }
 
 // An Account is a place that keeps judges informed. What an entry holds is for
@@ -21,7 +20,7 @@ type Account struct {
 // Take takes an item that came with its cursor. An error is something that the
 // reader should not have been given.
 func (a *Account) Take(it Item) error {
-	stood := map[string]string{}
+	stood, overlap := map[string]string{}, a.skip[it.Channel] != ""
 	for _, ch := range a.Channels {
 		stood[ch] = a.Cursor(ch)
 	}
@@ -30,7 +29,11 @@ func (a *Account) Take(it Item) error {
 		return err
 	}
 	missed := it.Notice == "$gap" || it.Notice == "$reset"
-	if missed {
+	switch now := a.Cursor(it.Channel); {
+	case missed && overlap && now == stood[it.Channel]:
+	case missed && overlap:
+		err = a.Judges[it.Channel].Told(it.Notice, stood[it.Channel], now, it.Reason)
+	case missed:
 		err = a.missed(it, stood[it.Channel])
 	}
 	for _, ch := range a.Channels {
@@ -45,15 +48,10 @@ func (a *Account) Take(it Item) error {
 			err = a.Judges[ch].Begins(now)
 		}
 	}
-	switch {
-	case err != nil:
-		return err
-	case fresh:
-		return a.Took(it)
-	case it.Notice == "$skipped":
-		a.Judges[it.Channel].Skipped(it.Count)
+	if err == nil && fresh {
+		err = a.Took(it)
 	}
-	return nil
+	return err
 }
 
 func (a *Account) missed(it Item, stood string) error {

@@ -57,6 +57,22 @@ func (p *Place) Cursors(vector bool) ([]string, Mark) {
 	return nil, Mark{}
 }
 
+// Stale reports whether the place has gone on since m.
+func (p *Place) Stale(m Mark) bool { return !maps.Equal(m.own, p.own) }
+
+// Broken reports whether the place has gone on since m in a way that leaves a
+// response asked for at m of no use: to another epoch, or past a hole, so that
+// there is no entry at which an overlap ends.
+func (p *Place) Broken(m Mark) bool {
+	for _, ch := range p.Channels {
+		at, own := m.own[ch], p.own[ch]
+		if at != own && (Epoch(at) != Epoch(own) || p.last[ch] != own) {
+			return true
+		}
+	}
+	return false
+}
+
 // Begin says that what is taken from now on comes from a response that was
 // asked for m.
 func (p *Place) Begin(m Mark) {
@@ -73,10 +89,12 @@ func (p *Place) Take(it Item) (fresh bool, err error) {
 	switch it.Notice {
 	case "$open":
 		err = p.open(it)
-	case "$live", "$closed", "$skipped":
-		if it.Notice == "$skipped" && !p.Latest {
+	case "$skipped":
+		if !p.Latest {
 			return false, fmt.Errorf("an unexpected notice: %+v", it)
 		}
+		p.own[it.Channel] = it.Cursor
+	case "$live", "$closed":
 		if p.skip[it.Channel] != "" && it.Notice == "$live" {
 			return false, nil // the end, when the response was opened
 		}
@@ -96,6 +114,10 @@ func (p *Place) Take(it Item) (fresh bool, err error) {
 		if !p.MayLose {
 			return false, fmt.Errorf("an unexpected notice: %+v", it)
 		}
+		if p.skip[it.Channel] != "" {
+			p.gapInOverlap(it)
+			break
+		}
 		err = p.agree(it.Channel, it.From)
 		p.own[it.Channel] = it.Cursor
 	default:
@@ -108,6 +130,17 @@ func (p *Place) Take(it Item) (fresh bool, err error) {
 		}
 	}
 	return fresh, err
+}
+
+// gapInOverlap takes a notice of something missing that begins before where the
+// reader stands: if it ends there or later, the overlap is over.
+func (p *Place) gapInOverlap(it Item) {
+	own := p.own[it.Channel]
+	if len(it.Cursor) < len(own) || len(it.Cursor) == len(own) && it.Cursor < own { // in one epoch: by offset
+		return
+	}
+	p.own[it.Channel] = it.Cursor
+	delete(p.skip, it.Channel)
 }
 
 // pass reports whether the entry it is after the overlap.
@@ -150,6 +183,10 @@ func (p *Place) open(it Item) error {
 // The end of one epoch may be the beginning of the next, if a reader may lose
 // something.
 func (p *Place) agree(ch, cursor string) error {
+	if p.Latest && cursor != "" { // what it does not get lies before
+		p.own[ch] = cursor
+		return nil
+	}
 	if at := p.own[ch]; at != "" && cursor != "" && at != cursor {
 		if p.MayLose && Epoch(at) != Epoch(cursor) {
 			p.own[ch] = cursor

@@ -17,7 +17,6 @@ import (
 type Gate struct {
 	mu      sync.Mutex
 	inner   pabal.Broker
-	open    bool
 	count   int
 	waiting []*Call
 	lines   []*Line
@@ -51,28 +50,6 @@ var (
 	ErrUnknown = errors.New("the simulated broker's answer is lost")
 )
 
-// Open lets all calls pass at once from now on, and all that tails tell; or no
-// more.
-func (g *Gate) Open(open bool) {
-	g.mu.Lock()
-	g.open = open
-	waiting, lines := g.waiting, slices.Clone(g.lines)
-	if open {
-		g.waiting = nil
-	}
-	g.mu.Unlock()
-	if !open {
-		return
-	}
-	for _, c := range waiting {
-		c.passed <- Done
-	}
-	for _, l := range lines {
-		for l.Tell(Told) {
-		}
-	}
-}
-
 // Waiting returns the calls that wait, in an order that does not depend on
 // which goroutine came first.
 func (g *Gate) Waiting() []*Call {
@@ -96,10 +73,6 @@ func (g *Gate) Pass(c *Call, o Outcome) {
 // the answer is to be lost.
 func (g *Gate) wait(ctx context.Context, what string) (inner pabal.Broker, lost bool, err error) {
 	g.mu.Lock()
-	if g.open {
-		defer g.mu.Unlock()
-		return g.inner, false, nil
-	}
 	g.count++
 	c := &Call{What: what, number: g.count, passed: make(chan Outcome, 1)}
 	g.waiting = append(g.waiting, c)
@@ -250,18 +223,9 @@ func (g *Gate) Lines() []*Line {
 }
 
 func (l *Line) push(e *pabal.Entry) {
-	l.gate.mu.Lock()
-	open := l.gate.open
-	l.gate.mu.Unlock()
 	l.mu.Lock()
-	at := open && len(l.queue) == 0
-	if !at {
-		l.queue = append(l.queue, e)
-	}
-	l.mu.Unlock()
-	if at {
-		l.fn(e)
-	}
+	defer l.mu.Unlock()
+	l.queue = append(l.queue, e)
 }
 
 // Tell has the next of what is under way meet its fate. It reports whether
@@ -278,9 +242,7 @@ func (l *Line) Tell(f Fate) bool {
 	case f == Twice:
 		l.queue = append(l.queue, e)
 	case f == Later && len(l.queue) > 0:
-		next := l.queue[0]
-		l.queue[0] = e
-		e = next
+		l.queue[0], e = e, l.queue[0]
 	case f == Missed:
 		e = nil
 	}
