@@ -374,8 +374,9 @@ func (w *simWorld) crash(a sim.Action) {
 // forget has the calls that wait come to nothing: publishers do not know what
 // became of theirs.
 func (w *simWorld) forget() {
-	for _, c := range w.gate.Waiting() {
-		w.gate.Pass(c, sim.Refused)
+	synctest.Wait()
+	for calls := w.gate.Waiting(); len(calls) > 0; calls = w.gate.Waiting() {
+		w.gate.Pass(calls[0], sim.Refused)
 		synctest.Wait()
 	}
 	for _, writer := range w.writers {
@@ -429,6 +430,7 @@ func (w *simWorld) finish() {
 			r.checkLive()
 		}
 	}
+	w.forget()
 	for _, r := range w.readers {
 		r.drop("")
 	}
