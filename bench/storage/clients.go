@@ -42,10 +42,11 @@ var keepers = map[string]map[string]*keeper{
 	"synced": {
 		"pabal": {open: openPabal(true, false)}, "pabal one": {open: openPabal(true, true)}, "jetstream": {open: openJetStream(true)},
 		"bbolt": {open: openBolt(true)}, "sqlite": {open: openSQLite(true)},
-		"bbolt one": {open: openBolt(false)}, "sqlite one": {open: openSQLite(false)}, "file": {open: openFile},
+		"bbolt one": {open: openBolt(false)}, "sqlite one": {open: openSQLite(false)}, "file": {open: openFile(true)},
 	},
 	"unsynced": {
 		"pabal": {open: openPabal(false, false)}, "jetstream": {open: openJetStream(false)},
+		"pebble": {open: openPebble}, "file": {open: openFile(false)},
 		"pabal many": {open: openPabal(false, false)}, "jetstream async": {open: openJetStreamAsync, async: true},
 	},
 }
@@ -80,7 +81,7 @@ const inFlight = 4096
 // unsynced measures publishes that a crash of the machine may take back.
 func (b *bench) unsynced(ctx context.Context, round int) error {
 	most := crowds[len(crowds)-1]
-	clients := map[string]int{"pabal": most, "jetstream": most, "pabal many": inFlight, "jetstream async": asyncClients}
+	clients := map[string]int{"pabal": most, "jetstream": most, "pebble": most, "file": most, "pabal many": inFlight, "jetstream async": asyncClients}
 	for _, row := range turned(slices.Sorted(maps.Keys(clients)), round) {
 		got, err := b.measure(ctx, "unsynced", row, clients[row])
 		if err != nil {

@@ -9,22 +9,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileStore is a file to which groups are appended, each with one sync. It finds
-// nothing again: it is what the disk and a queue allow.
+// fileStore is a file to which groups are appended, each with one sync or none.
+// It finds nothing again: it is what the disk and a queue allow.
 type fileStore struct {
 	*group
-	file *os.File
-	buf  []byte
+	file   *os.File
+	buf    []byte
+	synced bool
 }
 
-func openFile(dir string, clients int) (store, error) {
-	file, err := os.Create(filepath.Join(dir, "file"))
-	if err != nil {
-		return nil, err
+func openFile(synced bool) func(string, int) (store, error) {
+	return func(dir string, clients int) (store, error) {
+		file, err := os.Create(filepath.Join(dir, "file"))
+		if err != nil {
+			return nil, err
+		}
+		s := &fileStore{file: file, synced: synced}
+		s.group = newGroup(clients, s.commit)
+		return s, nil
 	}
-	s := &fileStore{file: file}
-	s.group = newGroup(clients, s.commit)
-	return s, nil
 }
 
 func (s *fileStore) commit(orders []order) error {
@@ -33,7 +36,7 @@ func (s *fileStore) commit(orders []order) error {
 		s.buf = binary.BigEndian.AppendUint32(s.buf, uint32(o.client))
 		s.buf = append(s.buf, o.data...)
 	}
-	if _, err := s.file.Write(s.buf); err != nil {
+	if _, err := s.file.Write(s.buf); err != nil || !s.synced {
 		return err
 	}
 	return unix.Fdatasync(int(s.file.Fd()))

@@ -67,7 +67,7 @@ func publishSections() []*section {
 			},
 			rows: []row{{"pabal", "`pabal serve`", "pabal"}, {"mercure", "Mercure, Bolt", "pabal"}}},
 		{key: "unsynced", part: "unsynced", title: "Unsynced publishes, in the process", first: "store",
-			about: fmt.Sprintf("Pabal with `sync: never`; JetStream without `SyncAlways`, which syncs every two minutes. The first two rows as above, with 256 clients. "+
+			about: fmt.Sprintf("Pabal with `sync: never`; JetStream without `SyncAlways`, which syncs every two minutes. The first rows as above, with 256 clients. *Pebble alone* is what the disk broker stands on, with a queue: a row a message, in groups, and nothing else; *a file* is the same groups appended. "+
 				"JetStream's `PublishAsync` does not wait for the answer to each message: one client with up to %[1]s under way, which was faster than several with fewer. Pabal has no such call, so it gets %[1]s clients.",
 				thousands(inFlight)),
 			columns: []column{
@@ -75,6 +75,7 @@ func publishSections() []*section {
 			},
 			rows: []row{
 				{key: "pabal", name: "Pabal, 256 clients"}, {key: "jetstream", name: "JetStream, 256 clients"},
+				{key: "pebble", name: "Pebble alone, 256 clients"}, {key: "file", name: "a file, 256 clients"},
 				{key: "pabal many", name: "Pabal, " + thousands(inFlight) + " clients"},
 				{key: "jetstream async", name: "JetStream, `PublishAsync`, " + thousands(inFlight) + " under way"},
 			}},

@@ -29,6 +29,7 @@ func targets(s sizes) []target {
 		synced("pabal", "file", ", beside a file", none),
 		{what: "the same over HTTP, beside Mercure with Bolt", section: "http", key: "per_s-256", row: "pabal", than: "mercure", aim: 1, unit: " ×"},
 		{what: "unsynced publishes, 256 clients, beside JetStream", section: "unsynced", key: "per_s", row: "pabal", than: "jetstream", aim: 5, unit: " ×"},
+		{what: "unsynced publishes, 256 clients: Pebble alone, beside JetStream", section: "unsynced", key: "per_s", row: "pebble", than: "jetstream", aim: none, unit: " ×"},
 		{what: "unsynced, " + thousands(inFlight) + " under way, beside JetStream's PublishAsync", section: "unsynced", key: "per_s", row: "pabal many", than: "jetstream async", aim: none, unit: " ×"},
 		{what: fmt.Sprintf("%d entries of history, of %s channels: p50", wanted, stored), section: "history", key: "p50", row: "long 1", aim: 1, less: true, unit: " ms"},
 	}
