@@ -1,0 +1,94 @@
+package transport
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pabal/pabal/internal/sim"
+)
+
+var (
+	simSeed  = flag.Uint64("sim.seed", 0, "of the one script to play; 0: those of the seeds from 1 on")
+	simSteps = flag.Int("sim.steps", 300, "of a script")
+	simRuns  = flag.Int("sim.runs", 100, "how many scripts to play, until one fails")
+	simFor   = flag.Duration("sim.for", 0, "play scripts of random seeds until this is over")
+)
+
+// TestSim plays scripts in which readers, publishers, nodes, the network and
+// the broker do whatever they may. Each reader is to have every entry once, in
+// order, or a word of what it missed. A failure is repeated by
+//
+//	make sim SEED=7 STEPS=300
+//
+// On one processor goroutines take turns, so that those which the same action
+// wakes do so in the same order each time.
+func TestSim(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	if *simSeed != 0 {
+		simulate(t, *simSeed)
+		return
+	}
+	for seed := range uint64(*simRuns) {
+		if simulate(t, seed+1); t.Failed() {
+			return
+		}
+	}
+	for end := time.Now().Add(*simFor); time.Now().Before(end); {
+		simulate(t, rand.Uint64N(1<<40))
+	}
+}
+
+// simulate plays the script of a seed, and tells the story if that fails.
+func simulate(t *testing.T, seed uint64) {
+	t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+		script := sim.Write(seed, *simSteps, simKinds)
+		if w := playScript(t, seed, script); w.wrong() != "" {
+			tell(t, seed, script, w)
+		}
+	})
+}
+
+// tell shrinks script, which has failed, and tells what happens in the rest.
+func tell(t *testing.T, seed uint64, script sim.Script, failed *simWorld) {
+	short := sim.Shrink(script, 400, func(less sim.Script) bool {
+		w := playScript(t, seed, less)
+		return kind(w.wrong()) == kind(failed.wrong())
+	})
+	w := playScript(t, seed, short)
+	if w.wrong() == "" {
+		t.Errorf("make sim SEED=%d STEPS=%d: %s\n\nWhen it was played again, that did not happen; this did:\n%s", seed, len(script), failed.wrong(), strings.Join(failed.story, "\n"))
+		return
+	}
+	t.Errorf("make sim SEED=%d STEPS=%d: %s\n\nOf %d actions %d are enough, in which this happens:\n%s\n%s",
+		seed, len(script), failed.wrong(), len(script), len(short), strings.Join(w.story, "\n"), w.wrong())
+}
+
+// kind returns the first words of what is wrong, without names and numbers.
+func kind(wrong string) string {
+	words := slices.DeleteFunc(strings.Fields(wrong), func(word string) bool {
+		return strings.ContainsAny(word, "0123456789") || slices.Contains(simChannels, strings.TrimSuffix(word, ","))
+	})
+	return strings.Join(words[:min(len(words), 7)], " ")
+}
+
+// playScript plays script, in a bubble.
+func playScript(t *testing.T, seed uint64, script sim.Script) (w *simWorld) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) {
+		w = newSimWorld(seed)
+		for _, a := range script {
+			if w.do(a); len(w.failed) > 0 {
+				break
+			}
+		}
+		w.finish()
+	})
+	return w
+}
