@@ -157,7 +157,7 @@ func (c *connection) open(n *Notice) error {
 	c.reached()
 	c.watch.limit = time.Minute
 	if n.Heartbeat > 0 {
-		c.watch.limit = 2 * n.Heartbeat
+		c.watch.limit = 2 * min(n.Heartbeat, 24*time.Hour)
 	}
 	if len(n.Channels) != len(n.Cursors) {
 		return garbled("$open with %d channels and %d cursors", len(n.Channels), len(n.Cursors))

@@ -44,6 +44,8 @@ func FuzzRequest(f *testing.F) {
 	f.Add("/channels/chat", "via=sse&cursor=a-1&only=latest&every=5s&pad=9", "text/event-stream", "a-2", "wait=3")
 	f.Add("/channels", "channel=a&channel=b/c&cursor=~AAAA&since=5m&limit=7", "multipart/mixed", "", "")
 	f.Add("/channels/$host/cpu", "via=jsonp&callback=a.b&wait=0&_=1", "", "", `respond-async, wait="7"`)
+	f.Add("/channels/chat", "via=poll&before=a-2&limit=1&only=latest", "", "", "")
+	f.Add("/channels", "channel=a&channel=a&cursor=a-1&cursor=a-2&format=entry", "", "", "")
 	f.Add("/channels/chat", "via=longpoll&since=2006-01-02T15:04:05Z&format=entry", "*/*", "~", "wait")
 	f.Fuzz(func(t *testing.T, path, query, accept, lastEventID, prefer string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)

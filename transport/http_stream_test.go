@@ -177,6 +177,7 @@ func TestRetryIsJittered(t *testing.T) {
 	bubble(t, &setup{reads: transport.Handler{Retry: 4 * time.Second}}, func(w *world) {
 		seen := map[string]bool{}
 		for range 20 {
+			w.sleep(time.Millisecond) // chance goes by the clock
 			w.each([]string{"sse"}, "", func(_ string, _ *http.Response, body *text) {
 				first, _ := body.now()
 				found := regexp.MustCompile(`^retry: (\d+)\n`).FindStringSubmatch(first)

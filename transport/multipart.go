@@ -90,16 +90,19 @@ func appendDelimiter(dst []byte) []byte {
 // part is an entry as a part.
 var part = &pabal.Format{Name: "multipart", Encode: newPart}
 
+// formType is the content type of a part that is the JSON form.
+const formType = "application/vnd.pabal.entry+json"
+
 // newPart returns e as a part: with its bare data, unless the boundary occurs
-// in it or its type is no header value. Then the part is the JSON form, in
-// which the boundary, that can only be inside a string, is written with an
+// in it, or its type cannot stand in a header. Then the part is the JSON form,
+// in which the boundary, that can only be inside a string, is written with an
 // escape.
 func newPart(e *pabal.Entry) []byte {
 	contentType := wire.ContentType(&e.Message)
 	dst := make([]byte, 0, 256+len(contentType)+e.Size())
-	if !printable(contentType) || holdsBoundary(e) {
+	if !headerType(contentType) || holdsBoundary(e) {
 		dst = appendEntryHead(dst, e)
-		return appendJSONPart(dst, "application/vnd.pabal.entry+json", wire.Entry(e))
+		return appendJSONPart(dst, formType, wire.Entry(e))
 	}
 	dst = appendEntryHead(dst, e)
 	dst = appendHeader(dst, "Pabal-Channel", string(e.Channel))
@@ -110,6 +113,13 @@ func newPart(e *pabal.Entry) []byte {
 	dst = appendHeader(dst, "Pabal-Id", e.ID)
 	dst = appendHeader(dst, "Pabal-Key", e.Key)
 	return appendBody(dst, contentType, e.Data)
+}
+
+// headerType reports whether contentType comes back from a header as it is,
+// and does not say that the part is the JSON form.
+func headerType(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	return printable(contentType) && strings.TrimSpace(contentType) == contentType && !strings.EqualFold(strings.TrimSpace(media), formType)
 }
 
 func holdsBoundary(e *pabal.Entry) bool {

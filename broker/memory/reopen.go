@@ -32,6 +32,7 @@ func (b *Broker) Reopen(lose func(pabal.Channel) int) *Broker {
 		next.logs[ch] = l.reopen(next.life, n)
 		l.order.Unlock()
 	}
+	// What earlier crashes lost is not among the IDs any more.
 	b.ids.All(func(_ string, k once.Known) {
 		if next.survived(k.Channel, k.End) {
 			keep := next.retention(k.Channel)
@@ -121,12 +122,9 @@ func (l *log) place(p pabal.Position) (pabal.Offset, pabal.Reason) {
 }
 
 // survived reports whether what was published up to end is still there, or
-// was until it was dropped for another reason than a crash.
+// was until it was dropped for another reason than this crash. A channel that
+// had been forgotten before had nothing to lose.
 func (b *Broker) survived(ch pabal.Channel, end pabal.Position) bool {
-	l, floor, _ := b.find(ch)
-	if l == nil {
-		l = &log{life: b.life, state: state{end: floor}}
-	}
-	_, lost := l.place(end)
-	return lost == ""
+	l := b.logs[ch]
+	return l == nil || end.Offset <= l.survivors[len(l.survivors)-1]
 }

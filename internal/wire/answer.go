@@ -65,6 +65,9 @@ func ParseAnswer(text []byte) (*Answer, error) {
 		a.Entries = append(a.Entries, e)
 	}
 	for i := range o.Notices {
+		if o.Notices[i].Notice == "" {
+			return nil, fmt.Errorf("notice %d of an answer does not say what it is", i)
+		}
 		a.Notices = append(a.Notices, o.Notices[i].notice())
 	}
 	return a, nil
