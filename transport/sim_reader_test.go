@@ -26,6 +26,7 @@ type simReader struct {
 	since   string
 	account *readers.Account
 	logs    map[string]*ledger.Reader
+	crowd   bool // it comes by few techniques, so that it stands with others
 
 	conn  *simConn // that it reads
 	next  *simConn // that is open already; it reads conn still
@@ -57,7 +58,8 @@ var simTechniques = []string{"sse", "websocket", "stream", "poll", "longpoll", "
 
 func (w *simWorld) newReader(i int) *simReader {
 	r := &simReader{world: w, name: fmt.Sprintf("r%d", i+1), query: url.Values{}, since: "all", logs: map[string]*ledger.Reader{}}
-	channels := [][]string{{"all"}, {"few"}, {"all", "lossy"}, {"latest"}, {"aged", "few", "lossy"}, {"lossy"}}[i]
+	r.crowd = i >= 6
+	channels := [][]string{{"all"}, {"few"}, {"all", "lossy"}, {"latest"}, {"aged", "few", "lossy"}, {"lossy"}}[i%6*(1-i/6)]
 	switch i {
 	case 3:
 		r.query.Set("only", "latest")
@@ -128,7 +130,11 @@ func (r *simReader) open(n *simNode, a sim.Action) *simConn {
 		cursors, mark = r.account.Cursors(false)
 	}
 	c := &simConn{reader: r, node: n, mark: mark, served: make(chan struct{})}
-	c.ask = &modelAsk{via: pick(a, 2, simTechniques), channels: r.account.Channels, query: url.Values{}, deflate: a.N[3]&4 == 0}
+	techniques := simTechniques
+	if r.crowd {
+		techniques = techniques[:2]
+	}
+	c.ask = &modelAsk{via: pick(a, 2, techniques), channels: r.account.Channels, query: url.Values{}, deflate: a.N[3]&4 == 0 && !r.crowd}
 	if c.ask.raw() && len(c.ask.channels) > 1 {
 		c.ask.via = "websocket"
 	}

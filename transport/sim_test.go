@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -78,9 +79,11 @@ func kind(wrong string) string {
 	return strings.Join(words[:min(len(words), 7)], " ")
 }
 
-// playScript plays script, in a bubble.
+// playScript plays script, in a bubble. Meanwhile no garbage is collected: that
+// takes processors from goroutines, which then may come in another order.
 func playScript(t *testing.T, seed uint64, script sim.Script) (w *simWorld) {
 	t.Helper()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	synctest.Test(t, func(*testing.T) {
 		w = newSimWorld(seed)
 		for _, a := range script {

@@ -73,7 +73,7 @@ type simNode struct {
 
 const (
 	simNodes   = 2
-	simReaders = 6
+	simReaders = 10
 	simWriters = 3
 )
 
@@ -96,7 +96,9 @@ func newSimWorld(seed uint64) *simWorld {
 func (w *simWorld) newNode(name string) *simNode {
 	n := &simNode{world: w, name: name}
 	n.h = &Handler{
-		Hub: pabal.NewHub(w.gate.Node(name), pabal.Limits{WindowEntries: 8, TailLinger: 3 * time.Second}),
+		Hub: pabal.NewHub(w.gate.Node(name), pabal.Limits{
+			WindowEntries: []int{8, 8, 1, 3, 40}[w.seed%5], TailLinger: 3 * time.Second,
+		}),
 		Log: slog.New(slog.NewTextHandler(simLogger{w}, nil)), RotateAfter: time.Minute, RotateBytes: 20_000,
 	}
 	n.h.init()
@@ -248,6 +250,11 @@ func (n *simNode) turn() (slept bool) {
 	n.l.turn()
 	if wrong := n.l.inconsistent(); wrong != nil {
 		n.world.fail("%s, after a turn: %s", n.name, strings.Join(wrong, "; "))
+	}
+	for _, s := range n.l.seats.taken { // of what a slow reader has not taken, no more is kept than an entry, or a write
+		if c := s.conn; c != nil && len(c.rest) > writeBytes+burstBytes {
+			n.world.fail("%s keeps %d bytes for one connection", n.name, len(c.rest))
+		}
 	}
 	return n.model.asked != 0 && events == 0
 }

@@ -257,6 +257,13 @@ func (r *Reader) judgeEntry(e *event) error {
 	return nil
 }
 
+// saidBefore reports whether a notice that goes on after to may have been on its
+// way when that was lost, too.
+func (r *Reader) saidBefore(to *record) bool {
+	stood := r.stood()
+	return r.log.ledger.epoch != "" && (stood == nil || stood.lost < to.lost)
+}
+
 // stood returns the entry after which r stood, if it is known.
 func (r *Reader) stood() *record {
 	had := r.log.records[r.judged]
@@ -319,7 +326,7 @@ func (r *Reader) judgeReset(e *event) error {
 				return wrong(had.String() + " is there still")
 			}
 		}
-		if to := r.log.records[e.to]; to != nil && to.cursor == e.cursor && isLost(to, e) && (to.lost < e.life || r.log.ledger.epoch == "") {
+		if to := r.log.records[e.to]; to != nil && to.cursor == e.cursor && isLost(to, e) && !r.saidBefore(to) {
 			return wrong(to.String() + " is lost too")
 		}
 	case "deleted":

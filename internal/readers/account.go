@@ -31,6 +31,8 @@ func (a *Account) Take(it Item) error {
 	missed := it.Notice == "$gap" || it.Notice == "$reset"
 	switch now := a.Cursor(it.Channel); {
 	case missed && overlap && now == stood[it.Channel]:
+	case missed && overlap && compareOffsets(now, stood[it.Channel]) == 0:
+		err = a.Judges[it.Channel].Moved(now)
 	case missed && overlap:
 		err = a.Judges[it.Channel].Told(it.Notice, stood[it.Channel], now, it.Reason)
 	case missed:

@@ -1,6 +1,7 @@
 package readers
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -93,7 +94,6 @@ func (p *Place) Take(it Item) (fresh bool, err error) {
 		if !p.Latest {
 			return false, fmt.Errorf("an unexpected notice: %+v", it)
 		}
-		p.own[it.Channel] = it.Cursor
 	case "$live", "$closed":
 		if p.skip[it.Channel] != "" && it.Notice == "$live" {
 			return false, nil // the end, when the response was opened
@@ -135,12 +135,19 @@ func (p *Place) Take(it Item) (fresh bool, err error) {
 // gapInOverlap takes a notice of something missing that begins before where the
 // reader stands: if it ends there or later, the overlap is over.
 func (p *Place) gapInOverlap(it Item) {
-	own := p.own[it.Channel]
-	if len(it.Cursor) < len(own) || len(it.Cursor) == len(own) && it.Cursor < own { // in one epoch: by offset
+	if compareOffsets(it.Cursor, p.own[it.Channel]) < 0 {
 		return
 	}
 	p.own[it.Channel] = it.Cursor
 	delete(p.skip, it.Channel)
+}
+
+// compareOffsets compares how far two cursors of a channel are, in whatever
+// epochs, which no client can do.
+func compareOffsets(a, b string) int {
+	_, a, _ = strings.Cut(a, "-")
+	_, b, _ = strings.Cut(b, "-")
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 // pass reports whether the entry it is after the overlap.
@@ -190,6 +197,9 @@ func (p *Place) agree(ch, cursor string) error {
 	if at := p.own[ch]; at != "" && cursor != "" && at != cursor {
 		if p.MayLose && Epoch(at) != Epoch(cursor) {
 			p.own[ch] = cursor
+			if p.then[ch] == at { // the vector is from there, too: nothing lies between
+				p.then[ch] = cursor
+			}
 			return nil
 		}
 		return fmt.Errorf("channel %s: the server says %s, the reader stands at %s", ch, cursor, at)
