@@ -36,12 +36,14 @@ func TestSim(t *testing.T) {
 		simulate(t, *simSeed)
 		return
 	}
-	for seed := range uint64(*simRuns) {
-		if simulate(t, seed+1); t.Failed() {
+	played := 0
+	defer func() { t.Logf("played %d scripts", played) }()
+	for ; played < *simRuns; played++ {
+		if simulate(t, uint64(played+1)); t.Failed() {
 			return
 		}
 	}
-	for end := time.Now().Add(*simFor); time.Now().Before(end); {
+	for end := time.Now().Add(*simFor); time.Now().Before(end) && !t.Failed(); played++ {
 		simulate(t, rand.Uint64N(1<<40))
 	}
 }

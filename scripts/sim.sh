@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Plays scripts of the simulator (transport/sim_*_test.go) and appends how many went well to the file named by
+# TEST_COUNTS, if any. With arguments for go test it plays what they say: -sim.seed 7, or -sim.for 10m.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+status=0
+said=$("${GO:-go}" test -count=1 -timeout 0 -v ./transport -run '^TestSim' "$@" 2>&1) || status=$?
+played=$(grep -oE 'played [0-9]+ scripts' <<<"$said" | grep -oE '[0-9]+' || echo 0)
+if [ "$status" = 0 ]; then
+  echo "sim: played $played scripts, none failed"
+else
+  grep -vE '^ *(=== |--- PASS)' <<<"$said"
+fi
+[ -z "${TEST_COUNTS:-}" ] || printf 'simulation (scripts)\t%d\t%d\n' "$played" "$((status != 0))" >>"$TEST_COUNTS"
+exit "$status"
