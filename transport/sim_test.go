@@ -16,10 +16,11 @@ import (
 )
 
 var (
-	simSeed  = flag.Uint64("sim.seed", 0, "of the one script to play; 0: those of the seeds from 1 on")
+	simSeed  = flag.Uint64("sim.seed", 0, "of the one script to play; 0: those of the seeds from -sim.from on")
+	simFrom  = flag.Uint64("sim.from", 1, "the first seed; 0: at random")
 	simSteps = flag.Int("sim.steps", 300, "of a script")
-	simRuns  = flag.Int("sim.runs", 100, "how many scripts to play, until one fails")
-	simFor   = flag.Duration("sim.for", 0, "play scripts of random seeds until this is over")
+	simRuns  = flag.Int("sim.runs", 100, "how many scripts to play at least, until one fails")
+	simFor   = flag.Duration("sim.for", 0, "play scripts for as long")
 )
 
 // TestSim plays scripts in which readers, publishers, nodes, the network and
@@ -34,17 +35,18 @@ func TestSim(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	if *simSeed != 0 {
 		simulate(t, *simSeed)
+		t.Log("played 1 scripts")
 		return
 	}
-	played := 0
+	from, played := *simFrom, 0
+	if from == 0 {
+		from = rand.Uint64N(1 << 40)
+	}
 	defer func() { t.Logf("played %d scripts", played) }()
-	for ; played < *simRuns; played++ {
-		if simulate(t, uint64(played+1)); t.Failed() {
+	for end := time.Now().Add(*simFor); played < *simRuns || time.Now().Before(end); played++ {
+		if simulate(t, from+uint64(played)); t.Failed() {
 			return
 		}
-	}
-	for end := time.Now().Add(*simFor); time.Now().Before(end) && !t.Failed(); played++ {
-		simulate(t, rand.Uint64N(1<<40))
 	}
 }
 

@@ -20,6 +20,7 @@ type Place struct {
 	last     map[string]string // of the last entry that was taken
 	vector   string
 	then     map[string]string // own, when vector was given
+	moved    bool              // then is said in another epoch than vector
 	skip     map[string]string // what comes up to this cursor is an overlap
 }
 
@@ -58,8 +59,9 @@ func (p *Place) Cursors(vector bool) ([]string, Mark) {
 	return nil, Mark{}
 }
 
-// Stale reports whether the place has gone on since m.
-func (p *Place) Stale(m Mark) bool { return !maps.Equal(m.own, p.own) }
+// Stale reports whether the place has gone on since m, or is another after a
+// crash to which the vector does not belong.
+func (p *Place) Stale(m Mark) bool { return p.moved || !maps.Equal(m.own, p.own) }
 
 // Broken reports whether the place has gone on since m in a way that leaves a
 // response asked for at m of no use: to another epoch, or past a hole, so that
@@ -124,7 +126,7 @@ func (p *Place) Take(it Item) (fresh bool, err error) {
 		return false, fmt.Errorf("an unexpected notice: %+v", it)
 	}
 	if it.Vector != "" {
-		p.vector, p.then = it.Vector, maps.Clone(p.own)
+		p.vector, p.then, p.moved = it.Vector, maps.Clone(p.own), false
 		for ch := range p.skip {
 			p.then[ch] = "before the overlap"
 		}
@@ -198,7 +200,7 @@ func (p *Place) agree(ch, cursor string) error {
 		if p.MayLose && Epoch(at) != Epoch(cursor) {
 			p.own[ch] = cursor
 			if p.then[ch] == at { // the vector is from there, too: nothing lies between
-				p.then[ch] = cursor
+				p.then[ch], p.moved = cursor, true
 			}
 			return nil
 		}
