@@ -273,7 +273,7 @@ func (c *Counts) Add(more Counts) {
 }
 
 // late returns the record of an entry that was on its way to a reader when a
-// crash took it back, or it was trimmed; nil if that is not what e is.
+// crash took it back, or it was trimmed or deleted; nil if that is not what e is.
 func (g *Log) late(e Entry) *record {
 	epoch, _, _ := strings.Cut(e.Cursor, "-")
 	at, err := offset(e.Cursor)
@@ -281,7 +281,7 @@ func (g *Log) late(e Entry) *record {
 	switch {
 	case err != nil || g.ledger.epoch == "" || epoch == g.ledger.epoch || m == nil || m.Sum != e.Sum:
 		return nil
-	case r != nil && (r.lost+r.trimmed == 0 || r.cursor != e.Cursor || r.message != m):
+	case r != nil && (!r.gone() || r.cursor != e.Cursor || r.message != m):
 		return nil
 	case r == nil && g.rules.Lossy: // nobody knew it before
 		r = &record{offset: at, cursor: e.Cursor, message: m, lost: g.ledger.life}

@@ -86,7 +86,7 @@ func (r *Reader) Took(e Entry) error {
 	life := g.ledger.life
 	had := g.late(e)
 	if had != nil {
-		life = max(had.lost, had.trimmed) - 1
+		life = max(1, had.lost-1, had.trimmed-1, had.deleted)
 	} else {
 		var err error
 		if had, err = g.note(e.Cursor, e.Token, e.Sum); err != nil {
