@@ -13,8 +13,9 @@ BENCHTIME ?= 100ms
 CRASHES ?= 5000
 STEPS ?= 300
 FOR ?= 45s
+FROM ?= 0
 
-# The root module and the modules nested in it; tools/ holds no code, only the linter's version.
+# The root module and the modules nested in it; tools/ holds no code, only the versions of tools.
 MODULES := . $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
 LINT := $(GO) tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 LINTFLAGS := --config=$(CURDIR)/.golangci.yml
@@ -40,6 +41,7 @@ lint: ## golangci-lint, at the version in tools/go.mod
 	for m in $(MODULES); do (cd $$m && $(LINT) run $(LINTFLAGS)); done
 
 .PHONY: test
+test: FROM = 1 # so that the next run plays the same
 test: setup vet lint test-go sim test-dist test-web ## all checks and tests
 
 .PHONY: test-go
@@ -47,8 +49,17 @@ test-go: setup ## Go tests (GOTESTFLAGS, by default: -race -count=1)
 	@GO=$(GO) GOTESTFLAGS='$(GOTESTFLAGS)' scripts/test-go.sh $(MODULES)
 
 .PHONY: sim
-sim: ## simulate readers, publishers, nodes and trouble for FOR (45s), or the script of one SEED, of STEPS (300)
-	$(GO) test -count=1 -timeout 0 ./transport -run '^TestSim' $(if $(SEED),-sim.seed $(SEED),-sim.for $(FOR)) -sim.steps $(STEPS)
+sim: ## simulate readers, publishers, nodes and trouble for FOR (45s; seeds from FROM on, or at random), or the script of one SEED, of STEPS (300)
+	@GO=$(GO) scripts/sim.sh $(if $(SEED),-sim.seed $(SEED),-sim.for $(FOR) -sim.from $(FROM)) -sim.steps $(STEPS)
+
+.PHONY: cover
+cover: setup ## Go tests, and what they reach: 90 % of statements of the engine, transports and brokers, or it fails
+	@GO=$(GO) GOTESTFLAGS='$(GOTESTFLAGS)' COVERPROFILE=$(CURDIR)/coverage/go.cov scripts/test-go.sh $(MODULES)
+	@scripts/cover.sh coverage/go.cov
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what is called (govulncheck; VULNDB=file:///… is a copy of its database)
+	@GO=$(GO) VULNDB='$(VULNDB)' scripts/vuln.sh $(MODULES)
 
 .PHONY: test-dist
 test-dist: setup ## check that web/dist is what its source builds
@@ -102,6 +113,10 @@ soak: ## 100,000 entries to 200 readers that break off and hop: counts what is l
 .PHONY: crash
 crash: ## kill -9 a server CRASHES (5000) times under publishers and readers: nothing may be lost or repeated (30 minutes)
 	$(GO) test -race -count=1 -timeout 0 -v -run 'Always|Lossy' ./internal/crash -kills $(CRASHES) $(CRASHFLAGS)
+
+.PHONY: chaos
+chaos: ## 2,000 readers through proxies that make trouble, of a server that is killed, stopped and starved (CHAOSFLAGS='-for 5m'; 6 minutes)
+	$(GO) test -count=1 -timeout 0 -v ./internal/chaos -readers 2000 -for 5m $(CHAOSFLAGS)
 
 .PHONY: clean
 clean: ## remove what was built; data and installed packages stay

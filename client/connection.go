@@ -52,6 +52,7 @@ type connection struct {
 	patience *time.Timer // for the server to be reached at all
 
 	opened bool          // the server answered as it should
+	since  time.Time     // it did
 	taken  bool          // something new came
 	limit  int           // of entries in an answer; 0: the server's
 	retry  time.Duration // how long the server wants us to wait for the next attempt
@@ -198,8 +199,17 @@ func (c *connection) close(n *Notice) error {
 
 // reached notes that the server answered as it should.
 func (c *connection) reached() {
-	c.opened = true
+	if !c.opened {
+		c.opened, c.since = true, time.Now()
+	}
 	c.patience.Stop()
+}
+
+// choked reports whether err is that c fell silent as soon as it had opened:
+// something on the way holds back what comes, until it is so much, and let
+// through the first of it.
+func (c *connection) choked(err error) bool {
+	return errors.Is(err, errSilent) && time.Since(c.since) < c.watch.limit*3/2
 }
 
 // give hands event to the caller, who may take any time.

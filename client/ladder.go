@@ -43,10 +43,11 @@ func (l *ladder) next(c *connection, err error) bool {
 		l.at, l.failures = 0, 0
 		return errors.Is(err, errClimb)
 	}
-	if c.opened {
+	works := c.opened && !c.choked(err)
+	if works {
 		l.failures = 0
 	}
-	if c.opened || l.at == len(l.rungs)-1 {
+	if works || l.at == len(l.rungs)-1 {
 		return false
 	}
 	blamed, surely := blame(err)
@@ -62,8 +63,8 @@ func (l *ladder) next(c *connection, err error) bool {
 	return true
 }
 
-// blame tells whether err, with which a connection failed before it opened,
-// may be the technique's, and whether it surely is: something on the way does
+// blame tells whether err, with which a connection failed before it opened, or
+// choked, may be the technique's, and whether it surely is: something on the way does
 // not let it through.
 func blame(err error) (blamed, surely bool) {
 	var e *Error

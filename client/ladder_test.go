@@ -59,6 +59,18 @@ func TestTheLadderGoesDownWhereTheWayIsBlocked(t *testing.T) {
 			}
 			return via != "longpoll"
 		}, "websocket sse longpoll"},
+		"a proxy that holds back all but the first of each response": {func(via string, w http.ResponseWriter, r *http.Request) bool {
+			switch via {
+			case "websocket":
+				problem(w, http.StatusUpgradeRequired, "no upgrade")
+			case "sse":
+				w.Header().Set("Content-Type", "text/event-stream")
+				_, _ = io.WriteString(w, "event: $open\ndata: {\"notice\":\"$open\",\"channel\":\"a\",\"heartbeat\":15}\n\nid: an entry, not all of wh")
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			}
+			return via != "longpoll"
+		}, "websocket sse longpoll"},
 		"a page instead of a stream": {func(via string, w http.ResponseWriter, _ *http.Request) bool {
 			if via != "longpoll" {
 				_, _ = io.WriteString(w, "<html>")

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"mime"
@@ -50,7 +51,7 @@ func readMultipart(ctx context.Context, c *connection) error {
 
 // readPart reads one part after its boundary.
 func (c *connection) readPart(in *bufio.Reader) error {
-	header, err := textproto.NewReader(in).ReadMIMEHeader()
+	header, err := readHead(in)
 	if err != nil {
 		return err
 	}
@@ -63,6 +64,27 @@ func (c *connection) readPart(in *bufio.Reader) error {
 		return err
 	}
 	return c.part(header, body)
+}
+
+// maxHead is the most bytes that the header of a part may have.
+const maxHead = 1 << 20
+
+// readHead reads the header of a part, and the empty line after it.
+func readHead(in *bufio.Reader) (textproto.MIMEHeader, error) {
+	var head []byte
+	for {
+		line, err := readLine(in)
+		if err != nil {
+			return nil, err
+		}
+		head = append(append(head, line...), "\r\n"...)
+		if len(line) == 0 {
+			return textproto.NewReader(bufio.NewReader(bytes.NewReader(head))).ReadMIMEHeader()
+		}
+		if len(head) > maxHead {
+			return nil, garbled("a part with a header of more than %d bytes", maxHead)
+		}
+	}
 }
 
 // entryType is the content type of a part whose body is the JSON form, where

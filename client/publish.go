@@ -135,9 +135,8 @@ func (c *Client) send(ctx context.Context, method string, channel pabal.Channel,
 // unsent reports whether err means that the server did not do what was asked.
 func unsent(err error) bool {
 	var e *Error
-	var op *net.OpError
 	var un unsentError
-	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &un)
+	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests || errors.As(err, &un)
 }
 
 // An unsentError is the failure of a request for which there was no connection.
@@ -163,7 +162,9 @@ func (c *Client) attempt(ctx context.Context, method, to string, header http.Hea
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	resp, err := c.do(ctx, method, to, header, body)
-	if err != nil && c.tells() && !connected.Load() {
+	// That a connection could not be made says nothing of one before, on which net/http has tried by itself.
+	var op *net.OpError
+	if dialled := errors.As(err, &op) && op.Op == "dial"; err != nil && !connected.Load() && (dialled || c.tells()) {
 		err = unsentError{err}
 	}
 	if err != nil {

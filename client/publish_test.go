@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,6 +128,37 @@ func TestPublishSaysWhetherTheOutcomeIsKnown(t *testing.T) {
 		}})
 		if text := publish(full); strings.Contains(text, "unknown") {
 			t.Errorf("from a server that refuses: got %q, want no doubt", text)
+		}
+	})
+}
+
+// What net/http repeats by itself may have been done the first time, though
+// the last failure is that there is no connection. (server.TestWhole, seed 20025.)
+func TestOutcomeIsUnknownIfTheTransportRepeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		c := start(t, f)
+		transport, away := c.HTTP.Transport.(*http.Transport), false
+		dial := transport.DialContext
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if away {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			return dial(ctx, network, address)
+		}
+		if _, err := c.Publish(t.Context(), "a", pabal.Message{Data: []byte("1")}); err != nil {
+			t.Fatal(err)
+		}
+		f.hook = func(_ http.ResponseWriter, r *http.Request) bool {
+			f.post(discard{}, r)
+			away = true
+			panic(http.ErrAbortHandler)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := c.Publish(ctx, "a", pabal.Message{Data: []byte("2")})
+		if len(f.logs["a"]) != 2 || !errors.Is(err, client.ErrOutcomeUnknown) {
+			t.Errorf("it was done, and its answer lost: got %v, want that the outcome is unknown", err)
 		}
 	})
 }

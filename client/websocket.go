@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,11 @@ func readWebSocket(ctx context.Context, c *connection) error {
 	options := &websocket.DialOptions{HTTPClient: &client, HTTPHeader: c.client.Header.Clone(), Subprotocols: []string{protocol}}
 	conn, resp, err := websocket.Dial(ctx, c.url(), options) //nolint:bodyclose // Dial says that it needs no closing
 	if err != nil {
-		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		switch {
+		case resp == nil || resp.StatusCode == http.StatusSwitchingProtocols:
+		case resp.StatusCode/100 == 2:
+			return garbled("%s instead of a WebSocket", cmp.Or(resp.Header.Get("Content-Type"), "an answer"))
+		default:
 			return newError(resp)
 		}
 		return bareError(err)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes ready what "make bench-peers" needs beside Go: gcc, Node.js, Debian's nginx with Nchan (whose service
-# is not started), and Socket.IO.
+# Makes ready what "make bench-peers" and "make reliability" need beside Go: gcc, Node.js, Debian's nginx with
+# Nchan (whose service is not started), Socket.IO, and the clients of Socket.IO and centrifuge.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,12 +34,13 @@ if [ ! -e /usr/lib/nginx/modules/ngx_nchan_module.so ]; then
 fi
 
 # npm ci takes its time, so it runs only where what is installed is not what the lock file says.
-dir=bench/peers/socketio
-installed=$dir/node_modules/.installed
-if ! cat $dir/package.json $dir/package-lock.json | cmp -s - $installed; then
-  (cd $dir && npm ci --no-audit --no-fund) || fail "npm ci failed in $dir"
-  cat $dir/package.json $dir/package-lock.json >$installed
-fi
+for dir in bench/peers/socketio bench/reliability/clients; do
+  installed=$dir/node_modules/.installed
+  if ! cat $dir/package.json $dir/package-lock.json | cmp -s - $installed; then
+    (cd $dir && npm ci --no-audit --no-fund) || fail "npm ci failed in $dir"
+    cat $dir/package.json $dir/package-lock.json >$installed
+  fi
+done
 
 # The servers of bench/peers are modules of their own, which "make test" leaves alone.
 for module in bench/peers/*/go.mod; do

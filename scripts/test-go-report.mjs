@@ -41,13 +41,17 @@ function finish(pkg, action) {
   const failed = failing.filter((name) => !hasFailing.has(name)).map((name) => `${pkg} ${name}`)
   if (action === 'fail' && failed.length === 0) failed.push(`${pkg} (the package as a whole)`)
   failures.push(...failed)
-  if (action !== 'skip') counts.packages++
+  const own = output.get(`${pkg} `) ?? []
+  if (action === 'fail' || own.some((line) => /^ok\s/.test(line))) counts.packages++ // else it has no tests
 
   for (const [k, lines] of [...output].filter(([k]) => k.startsWith(`${pkg} `))) {
     const test = k.slice(pkg.length + 1)
     let shown = []
     if (action === 'fail' && tests.get(test) !== 'pass') shown = lines // also of a test that never ended
-    else if (test === '') shown = lines.filter((line) => /^(ok|\?|FAIL)\s/.test(line))
+    else if (test === '') {
+      // What one package's tests reach of all packages says nothing: scripts/cover.sh adds it up.
+      shown = lines.filter((line) => /^(ok|\?|FAIL)\s/.test(line)).map((line) => line.replace(/\tcoverage: .*/, ''))
+    }
     process.stdout.write(shown.join(''))
     output.delete(k)
   }

@@ -67,9 +67,13 @@ func (l *logged) String() string {
 
 // breakable has n, which does not serve yet, stand on a broker that can fail.
 func breakable(t *testing.T, n *node) (*breaking, *logged) {
+	return breakableWith(t, n, pabal.Limits{})
+}
+
+func breakableWith(t *testing.T, n *node, limits pabal.Limits) (*breaking, *logged) {
 	b := &breaking{Broker: n.broker}
 	n.hub.Close()
-	n.hub = pabal.NewHub(b, pabal.Limits{})
+	n.hub = pabal.NewHub(b, limits)
 	t.Cleanup(n.hub.Close)
 	log := &logged{}
 	n.reads.Hub, n.reads.Log = n.hub, slog.New(slog.NewTextHandler(log, nil))

@@ -3,6 +3,7 @@ package brokertest
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/pabal/pabal"
 )
@@ -16,10 +17,12 @@ var batches = []promise{
 }
 
 func batchWhole(x *trial) {
-	const size, rounds = 5, 60
+	const size, rounds, writers = 5, 60, 2
 	l := x.open(Options{})
-	x.do(3, func(i int) {
+	var written atomic.Int32
+	x.do(1+writers, func(i int) {
 		if i > 0 {
+			defer written.Add(1)
 			for n := range rounds {
 				if _, err := l.b.Append(x.ctx, l.ch, texts(numbered(n, n+size)...)); err != nil {
 					x.Errorf("append: %v", err)
@@ -27,10 +30,11 @@ func batchWhole(x *trial) {
 			}
 			return
 		}
-		for n := 0; n < 2*rounds*size; {
+		for last := false; !last; {
+			last = written.Load() == writers
 			page, err := l.b.Read(x.ctx, l.ch, pabal.Query{MaxEntries: 10_000, MaxBytes: 1 << 20})
-			if n = len(page.Entries); err != nil || n%size != 0 {
-				x.Errorf("got %d entries, want a multiple of %d (error %v)", n, size, err)
+			if n := len(page.Entries); err != nil || n%size != 0 || last && n != writers*rounds*size {
+				x.Errorf("got %d entries, want a multiple of %d, and %d in the end (error %v)", n, size, writers*rounds*size, err)
 				return
 			}
 		}

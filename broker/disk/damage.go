@@ -28,9 +28,12 @@ func (e brief) Error() string {
 
 func (e brief) Unwrap() error { return e.error }
 
-// harm notes that what cannot be read, or a part of it.
+// harm notes that what cannot be read, or a part of it. For want of descriptors
+// that is so for a while only.
 func (b *Broker) harm(what string, err error) {
-	b.trouble.damaged.CompareAndSwap(nil, &what)
+	if !scarce(err) {
+		b.trouble.damaged.CompareAndSwap(nil, &what)
+	}
 	b.say("a part of the store cannot be read", "part", what, "error", brief{err}.Error())
 }
 

@@ -99,7 +99,7 @@ func (r *restorer) head(line []byte) error {
 	}
 	r.record = record{life: h.Life, reserve: h.Reserve, lax: h.Lax, clean: h.Clean}
 	r.past.first = h.Life + 1 - len(h.Lives)
-	if len(h.Lives) == 0 || r.past.first < 0 {
+	if len(h.Lives) == 0 || len(h.Lives) > lifetimes || r.past.first < 0 {
 		return errRow
 	}
 	for i, l := range h.Lives {
@@ -182,6 +182,9 @@ func (r *restorer) enter(line []byte) error {
 	}
 	if l.Log <= r.log {
 		return fmt.Errorf("channel %.80q follows %.80q, and they should be in order", l.Log, r.log)
+	}
+	if l.Life < 0 {
+		return errRow
 	}
 	edgeOf := func(n [3]uint64) edge { return edge{pabal.Offset(n[0]), tally{n[1], n[2]}} }
 	r.log, r.life, r.anew = l.Log, l.Life, l.Damaged

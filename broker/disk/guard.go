@@ -1,11 +1,15 @@
 package disk
 
 import (
+	"errors"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/pabal/pabal"
 )
 
 // guardedFS is the file system as Pebble sees it. When a log or a manifest
@@ -14,7 +18,8 @@ import (
 // Reading goes on.
 //
 // Tables that cannot be written it tries again, at once and for ever: here it
-// waits a little each time.
+// waits a little each time. Of logs and manifests it never learns either that
+// there was no descriptor to create them with: they are created later.
 type guardedFS struct {
 	vfs.FS
 	broker *Broker
@@ -28,9 +33,7 @@ func (fs guardedFS) check(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	base := path.Base(name)
-	log := strings.HasSuffix(base, ".log")
-	vital := strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.") || name == fs.broker.config.Dir
+	log, vital := fs.kind(name)
 	switch stage(fs.broker.trouble.stage.Load()) {
 	case opening:
 		fs.broker.halt(err)
@@ -45,6 +48,38 @@ func (fs guardedFS) check(name string, err error) error {
 		}
 	}
 	return err
+}
+
+// kind reports whether name is of a log, or of what the store cannot do without.
+func (fs guardedFS) kind(name string) (log, vital bool) {
+	base := path.Base(name)
+	vital = strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.") || name == fs.broker.config.Dir
+	return strings.HasSuffix(base, ".log"), vital
+}
+
+// scarce reports whether err says that there is no descriptor left, in the
+// process or in the system. Somebody will give one back.
+func scarce(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
+
+// create creates a log or a manifest, which failed with err, once there is a
+// descriptor for it. Until then publishes are refused.
+func (fs guardedFS) create(name string, category vfs.DiskWriteCategory, err error) (f vfs.File, _ error) {
+	b := fs.broker
+	log, vital := fs.kind(name)
+	if !scarce(err) || !log && !vital || stage(b.trouble.stage.Load()) != serving {
+		return nil, err
+	}
+	ill := &pabal.StorageError{
+		What: "the server has no file descriptor left for the store; nothing was published: try again later", Retry: retryAfter, Err: err,
+	}
+	b.trouble.ill.Store(ill)
+	defer b.trouble.ill.CompareAndSwap(ill, nil)
+	for scarce(err) && stage(b.trouble.stage.Load()) == serving {
+		b.say("the store has no file descriptor left, and waits for one", "error", brief{err}.Error())
+		time.Sleep(tableRetry)
+		f, err = fs.FS.Create(name, category)
+	}
+	return f, err
 }
 
 // A stage is what the store is about. While it is opened, and in a tool, it
@@ -66,11 +101,17 @@ func (fs guardedFS) file(name string, f vfs.File, err error) (vfs.File, error) {
 
 func (fs guardedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := fs.FS.Create(name, category)
+	if err != nil {
+		f, err = fs.create(name, category, err)
+	}
 	return fs.file(name, f, err)
 }
 
 func (fs guardedFS) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := fs.FS.ReuseForWrite(from, to, category)
+	if err != nil { // from may have its new name already
+		f, err = fs.create(to, category, err)
+	}
 	return fs.file(to, f, err)
 }
 

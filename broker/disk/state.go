@@ -131,6 +131,9 @@ func (s *state) revive(was int, h *history) {
 	if was >= now {
 		return
 	}
+	if known := now - lifetimes; was < known { // of the lives between, nothing would be left below
+		was, s.past.at = known, nil
+	}
 	if len(s.past.at) == 0 {
 		s.past.from = was
 	}
