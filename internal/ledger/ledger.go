@@ -37,14 +37,15 @@ type Entry struct {
 // is its error.
 type Ledger struct {
 	mu    sync.Mutex
-	life  int    // of the server, from 1
-	epoch string // of its cursors, if that is known
+	life  int            // of the server, from 1
+	epoch string         // of its cursors, if that is known
+	began map[string]int // the life in which each epoch began, but for the first
 	logs  map[string]*Log
 }
 
 // New returns a ledger of the channels that rules names.
 func New(rules map[string]Rules) *Ledger {
-	l := &Ledger{life: 1, logs: map[string]*Log{}}
+	l := &Ledger{life: 1, began: map[string]int{}, logs: map[string]*Log{}}
 	for name, r := range rules {
 		l.logs[name] = &Log{ledger: l, name: name, rules: r, messages: map[string]*message{}, records: map[uint64]*record{}}
 	}
@@ -61,7 +62,7 @@ func (l *Ledger) Restarted(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.life++
-	l.epoch = epoch
+	l.epoch, l.began[epoch] = epoch, l.life
 }
 
 // A Log is what is known of a channel's log.
@@ -284,7 +285,7 @@ func (g *Log) late(e Entry) *record {
 	case r != nil && (!r.gone() || r.cursor != e.Cursor || r.message != m):
 		return nil
 	case r == nil && g.rules.Lossy: // nobody knew it before
-		r = &record{offset: at, cursor: e.Cursor, message: m, lost: g.ledger.life}
+		r = &record{offset: at, cursor: e.Cursor, message: m, lost: max(1, g.ledger.began[epoch]) + 1}
 		g.records[at] = r
 		g.order = slices.Insert(g.order, g.after(at), r)
 	}
