@@ -67,7 +67,7 @@ func publishSections() []*section {
 			},
 			rows: []row{{"pabal", "`pabal serve`", "pabal"}, {"mercure", "Mercure, Bolt", "pabal"}}},
 		{key: "unsynced", part: "unsynced", title: "Unsynced publishes, in the process", first: "store",
-			about: fmt.Sprintf("Pabal with `sync: never`; JetStream without `SyncAlways`, which syncs every two minutes. The first rows as above, with 256 clients. *Pebble alone* is what the disk broker stands on, with a queue: a row a message, in groups, and nothing else; *a file* is the same groups appended. "+
+			about: fmt.Sprintf("Pabal with `sync: never`; JetStream without `SyncAlways`, which syncs every two minutes. The first rows as above, with 256 clients. *Pebble alone* is what the disk broker stands on, with a queue: a row a message, in groups, and nothing else; *a file* is the same groups appended. Five times JetStream is more than Pebble alone reaches: that aim is a mark, and not promised. "+
 				"JetStream's `PublishAsync` does not wait for the answer to each message: one client with up to %[1]s under way, which was faster than several with fewer. Pabal has no such call, so it gets %[1]s clients.",
 				thousands(inFlight)),
 			columns: []column{
