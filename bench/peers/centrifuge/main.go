@@ -5,6 +5,9 @@
 //	GET /connection/websocket, /connection/sse   the JSON protocol; {"channel":…} in the data of connect
 //	POST /api/publish                            {"channel":…,"data":…}
 //	POST /api/batch                              {"commands":[{"publish":…},…]}
+//
+// With -recover clients subscribe by themselves, to what they like, and recover
+// what they missed; there is /connection/http_stream and /emulation, too.
 package main
 
 import (
@@ -16,6 +19,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/centrifugal/centrifuge"
@@ -24,8 +29,10 @@ import (
 func main() {
 	log.SetFlags(0)
 	history := flag.Int("history", 0, "messages kept of a channel, for an hour")
+	recovery := flag.Bool("recover", false, "clients subscribe by themselves, with recovery")
+	ping := flag.Duration("ping", 0, "how often to ping; a pong may take half a second less (0: the library's default)")
 	flag.Parse()
-	node, err := newNode()
+	node, err := newNode(*recovery)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -38,20 +45,43 @@ func main() {
 	if *history > 0 {
 		a.options = append(a.options, centrifuge.WithHistory(*history, time.Hour))
 	}
+	var pings centrifuge.PingPongConfig
+	if *ping > 0 {
+		pings = centrifuge.PingPongConfig{PingInterval: *ping, PongTimeout: *ping - 500*time.Millisecond}
+	}
 	anyOrigin := func(*http.Request) bool { return true }
-	http.Handle("/connection/websocket", centrifuge.NewWebsocketHandler(node, centrifuge.WebsocketConfig{CheckOrigin: anyOrigin, UseWriteBufferPool: true}))
-	http.Handle("/connection/sse", centrifuge.NewSSEHandler(node, centrifuge.SSEConfig{}))
+	http.Handle("/connection/websocket", centrifuge.NewWebsocketHandler(node, centrifuge.WebsocketConfig{CheckOrigin: anyOrigin, UseWriteBufferPool: true, PingPongConfig: pings}))
+	http.Handle("/connection/sse", centrifuge.NewSSEHandler(node, centrifuge.SSEConfig{PingPongConfig: pings}))
+	http.Handle("/connection/http_stream", centrifuge.NewHTTPStreamHandler(node, centrifuge.HTTPStreamConfig{PingPongConfig: pings}))
+	http.Handle("/emulation", centrifuge.NewEmulationHandler(node, centrifuge.EmulationConfig{}))
 	http.HandleFunc("POST /api/publish", a.publish)
 	http.HandleFunc("POST /api/batch", a.batch)
-	log.Fatal(http.Serve(listener, nil))
+	go func() { log.Fatal(http.Serve(listener, nil)) }()
+	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	<-stop.Done()
+	cancel()
+	late, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = node.Shutdown(late) // what is left then ends with the process
 }
 
 // newNode makes a node with its defaults, on which whoever comes reads the
-// channel that it names.
-func newNode() (*centrifuge.Node, error) {
+// channel that it names, or with recovery those that it subscribes to.
+func newNode(recovery bool) (*centrifuge.Node, error) {
 	node, err := centrifuge.New(centrifuge.Config{LogLevel: centrifuge.LogLevelError, LogHandler: func(e centrifuge.LogEntry) { log.Print(e.Message, e.Fields) }})
 	if err != nil {
 		return nil, err
+	}
+	if recovery {
+		node.OnConnecting(func(context.Context, centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
+			return centrifuge.ConnectReply{Credentials: &centrifuge.Credentials{}}, nil
+		})
+		node.OnConnect(func(c *centrifuge.Client) {
+			c.OnSubscribe(func(_ centrifuge.SubscribeEvent, reply centrifuge.SubscribeCallback) {
+				reply(centrifuge.SubscribeReply{Options: centrifuge.SubscribeOptions{EnableRecovery: true, EnablePositioning: true}}, nil)
+			})
+		})
+		return node, node.Run()
 	}
 	node.OnConnecting(func(_ context.Context, e centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
 		var asked struct {

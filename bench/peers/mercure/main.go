@@ -4,11 +4,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"net"
 	"net/http"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"github.com/dunglas/mercure"
 	"go.uber.org/zap"
@@ -21,6 +26,7 @@ func main() {
 	log.SetFlags(0)
 	history := flag.Uint64("history", 0, "messages kept; 0 keeps none, in memory; else they are in -file")
 	file := flag.String("file", "mercure.db", "where they are kept, with Bolt")
+	heartbeat := flag.Duration("heartbeat", mercure.DefaultHeartbeat, "how often a silent stream gets a comment")
 	flag.Parse()
 	logger := zap.NewNop()
 	var transport mercure.Transport = mercure.NewLocalTransport()
@@ -36,7 +42,7 @@ func main() {
 	}
 	hub, err := mercure.NewHub(
 		mercure.WithAnonymous(), mercure.WithLogger(logger), mercure.WithTransport(transport), mercure.WithTopicSelectorStore(topics),
-		mercure.WithPublisherJWT([]byte(key), "HS256"),
+		mercure.WithPublisherJWT([]byte(key), "HS256"), mercure.WithHeartbeat(*heartbeat),
 	)
 	if err != nil {
 		log.Fatal(err)
@@ -46,5 +52,17 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println("listening on", listener.Addr())
-	log.Fatal(http.Serve(listener, hub))
+	server := &http.Server{Handler: hub}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Fatal(err)
+		}
+	}()
+	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	<-stop.Done()
+	cancel()
+	_ = hub.Stop() // closes the file, and ends the subscribers' responses
+	late, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = server.Shutdown(late) // what is left then ends with the process
 }

@@ -3,7 +3,9 @@
 //
 //   GET /socket.io/?channel={room}   POST /publish/{room}
 //
-// With --history, it keeps what it sent, so that clients can recover.
+// With --history, it keeps what it sent, so that clients can recover. With
+// --recover=SECONDS it does so for clients that are away for no longer, and
+// notices within five seconds that one has fallen silent.
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
 
@@ -23,11 +25,17 @@ const http = createServer((request, response) => {
 http.keepAliveTimeout = 10 * 60_000 // publishers stay
 http.requestTimeout = 0
 
+const recover = process.argv.find(arg => arg.startsWith('--recover='))?.split('=')[1]
+const away = recover ? recover * 1000 : process.argv.includes('--history') && 2 * 60_000
 const io = new Server(http, {
   serveClient: false,
-  ...(process.argv.includes('--history') && { connectionStateRecovery: { maxDisconnectionDuration: 2 * 60_000 } }),
+  ...(away && { connectionStateRecovery: { maxDisconnectionDuration: away } }),
+  ...(recover && { pingInterval: 2000, pingTimeout: 3000 }),
 })
 io.on('connection', socket => socket.join(socket.handshake.query.channel))
 
 http.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, () => console.log(`listening on 127.0.0.1:${http.address().port}`))
-process.on('SIGTERM', () => process.exit(0))
+process.on('SIGTERM', () => {
+  if (recover) io.close()
+  setTimeout(() => process.exit(0), recover ? 200 : 0)
+})
