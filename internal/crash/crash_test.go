@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pabal/pabal/internal/ledger"
+	"github.com/pabal/pabal/internal/live"
 	"github.com/pabal/pabal/internal/readers"
 )
 
@@ -61,7 +62,7 @@ func test(t *testing.T, configuration string, kills int, more map[string]ledger.
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := build(t.Context(), dir)
+	binary, err := live.Build(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func test(t *testing.T, configuration string, kills int, more map[string]ledger.
 	took := time.Since(begun)
 	t.Logf("seed %d: %d kills in %v, %.1f a second; entries: %+v", *seed, w.kills, took.Round(time.Millisecond), float64(w.kills)/took.Seconds(), counts)
 	if err != nil {
-		t.Fatalf("seed %d, after %d kills: %v\n\nthe data is kept in %s; the end of the server's log:\n%s", *seed, w.kills, err, dir, tail(w.log()))
+		t.Fatalf("seed %d, after %d kills: %v\n\nthe data is kept in %s; the end of the server's log:\n%s", *seed, w.kills, err, dir, live.Tail(w.log()))
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Error(err)
@@ -207,7 +208,7 @@ func (c *crew) run(ctx context.Context, kills int) (err error) {
 // lifetime is one life.
 func (c *crew) lifetime(ctx context.Context, number int) error {
 	if number > 0 {
-		c.ledger.Restarted()
+		c.ledger.Restarted("")
 	}
 	l, err := c.world.begin(ctx)
 	if err != nil {
@@ -237,12 +238,12 @@ func (c *crew) hold(ctx context.Context, l *life, whole bool) error {
 		if !whole && rules.Keep == 0 && !rules.Lossy && ch[:4] != "ends" {
 			from = log.End()
 		}
-		entries, closed, err := read(ctx, c.client, l.url, ch, from, "")
+		entries, closed, err := read(ctx, c.client, l.URL(), ch, from, "")
 		if err != nil {
 			return fmt.Errorf("after the restart: %w", err)
 		}
 		if rules.Latest {
-			latest, _, err := read(ctx, c.client, l.url, ch, "", "latest")
+			latest, _, err := read(ctx, c.client, l.URL(), ch, "", "latest")
 			if err != nil {
 				return fmt.Errorf("after the restart: %w", err)
 			}
@@ -263,7 +264,7 @@ func (c *crew) hold(ctx context.Context, l *life, whole bool) error {
 
 // last is the last life: readers get all there is.
 func (c *crew) last(ctx context.Context) error {
-	c.ledger.Restarted()
+	c.ledger.Restarted("")
 	l, err := c.world.begin(ctx)
 	if err != nil {
 		return err

@@ -102,7 +102,7 @@ func (f *follower) leg(ctx context.Context, l *life, by *readers.Technique) (res
 		protocol = readers.H1
 	}
 	t := &readers.Target{Channels: f.place.Channels, Query: url.Values{}}
-	t.Client, t.URL = (&readers.Server{Plain: l.url}).Client(protocol, nil)
+	t.Client, t.URL = (&readers.Server{Plain: l.URL()}).Client(protocol, nil)
 	defer t.Client.CloseIdleConnections()
 	if by.Answers {
 		t.Query.Set("limit", strconv.Itoa(1+f.random.IntN(200)))

@@ -63,7 +63,7 @@ func (p *publisher) run(ctx context.Context) error {
 // live publishes until l ends.
 func (p *publisher) live(ctx context.Context, l *life) error {
 	t := &target{life: l}
-	t.client, _ = (&readers.Server{Plain: l.url}).Client([]string{readers.H1, readers.H2C}[p.random.IntN(2)], nil)
+	t.client, _ = (&readers.Server{Plain: l.URL()}).Client([]string{readers.H1, readers.H2C}[p.random.IntN(2)], nil)
 	defer t.client.CloseIdleConnections()
 	for {
 		err := p.again(ctx, t)
@@ -140,7 +140,7 @@ func (p *publisher) send(ctx context.Context, t *target, s *sending) error {
 
 // do sends a request. An error is errBroken if the server was being killed.
 func (t *target) do(ctx context.Context, method, path string, header http.Header, body []byte) (http.Header, []byte, error) {
-	got, text, err := do(ctx, t.client, method, t.url+path, header, body)
+	got, text, err := do(ctx, t.client, method, t.URL()+path, header, body)
 	if err == nil {
 		return got, text, nil
 	}

@@ -33,7 +33,7 @@ func newPiper(p publisher, channel string) *publisher {
 
 // next publishes until t ends.
 func (w *piper) next(ctx context.Context, t *target) error {
-	client, base := (&readers.Server{Plain: t.url}).Client(readers.H1, nil)
+	client, base := (&readers.Server{Plain: t.URL()}).Client(readers.H1, nil)
 	defer client.CloseIdleConnections()
 	conn, err := readers.Dial(ctx, &readers.Target{URL: base, Client: client}, "pabal.v1", nil)
 	if err != nil {
@@ -138,7 +138,7 @@ func newEchoer(p publisher, channel string) *publisher {
 
 // next publishes until t ends.
 func (e *echoer) next(ctx context.Context, t *target) error {
-	client, base := (&readers.Server{Plain: t.url}).Client(readers.H1, nil)
+	client, base := (&readers.Server{Plain: t.URL()}).Client(readers.H1, nil)
 	defer client.CloseIdleConnections()
 	at := &readers.Target{URL: base, Client: client, Channels: []string{e.channel}}
 	if e.last != "" {

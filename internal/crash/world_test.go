@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/pabal/pabal/internal/live"
 )
 
 // A world is a server that is killed and started anew, on the same data and at
@@ -32,7 +34,7 @@ type world struct {
 
 // A life is the time from when a server listens until it is killed.
 type life struct {
-	*process
+	*live.Process
 	held    chan struct{} // closed when what was kept is known: publishers may go on
 	dying   chan struct{} // closed just before it is killed, or stopped
 	leaving sync.WaitGroup
@@ -111,21 +113,21 @@ func (w *world) args() []string {
 // begin starts the server, sometimes only after it was killed while it began.
 func (w *world) begin(ctx context.Context) (*life, error) {
 	for tries := 0; ; tries++ {
-		p, err := start(w.binary, w.log(), w.args()...)
+		p, err := live.Start(w.binary, w.log(), w.args()...)
 		if err != nil {
 			return nil, err
 		}
 		if w.random.IntN(12) == 0 {
 			w.pause(p, 60)
-			p.kill()
+			p.Kill()
 			w.kills++
 			continue
 		}
-		if err = p.await(ctx); err == nil {
+		if err = p.Await(ctx); err == nil {
 			return w.admit(p), nil
 		}
-		p.kill()
-		if tries > 20 || !strings.Contains(tail(w.log()), syscall.EADDRINUSE.Error()) {
+		p.Kill()
+		if tries > 20 || !strings.Contains(live.Tail(w.log()), syscall.EADDRINUSE.Error()) {
 			return nil, err
 		}
 		w.address = "127.0.0.1:0" // another has taken the port
@@ -133,16 +135,16 @@ func (w *world) begin(ctx context.Context) (*life, error) {
 }
 
 // pause waits for a moment of at most most ms, or until p has ended.
-func (w *world) pause(p *process, most int) {
+func (w *world) pause(p *live.Process, most int) {
 	select {
 	case <-time.After(time.Duration(w.random.IntN(most*1000)) * time.Microsecond):
-	case <-p.ended:
+	case <-p.Ended:
 	}
 }
 
-func (w *world) admit(p *process) *life {
-	l := &life{process: p, held: make(chan struct{}), dying: make(chan struct{})}
-	w.address = strings.TrimPrefix(p.url, "http://")
+func (w *world) admit(p *live.Process) *life {
+	l := &life{Process: p, held: make(chan struct{}), dying: make(chan struct{})}
+	w.address = strings.TrimPrefix(p.URL(), "http://")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.life = l
@@ -164,22 +166,22 @@ func (w *world) end(l *life, how int) error {
 	w.mu.Unlock()
 	close(l.dying)
 	select {
-	case <-l.ended:
-		return fmt.Errorf("the server has ended by itself: %w", l.err)
+	case <-l.Ended:
+		return fmt.Errorf("the server has ended by itself: %w", l.Err())
 	default:
 	}
 	if how == stop {
-		if err := l.stop(); err != nil {
+		if err := l.Stop(); err != nil {
 			return fmt.Errorf("stopped: %w", err)
 		}
 	} else {
 		if how == both {
-			if err := l.terminate(); err != nil {
+			if err := l.Signal(syscall.SIGTERM); err != nil {
 				return err
 			}
-			w.pause(l.process, 150)
+			w.pause(l.Process, 150)
 		}
-		l.kill()
+		l.Kill()
 		w.kills++
 	}
 	left := make(chan struct{})

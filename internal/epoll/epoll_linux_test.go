@@ -418,3 +418,54 @@ func TestRelease(t *testing.T) {
 	}
 	p.none(t)
 }
+
+// When there is no descriptor to give a socket back with, it has ended, and its
+// number, which is another's then, is left alone: else who has that would be
+// closed, or be sent what is not for it. (Found by package chaos, which starves
+// a server of descriptors: a reader got the entries of another channel.)
+func TestReleaseWithoutDescriptors(t *testing.T) {
+	p := newPoller(t)
+	s, peer := pair(t, "127.0.0.1:0")
+	if err := p.Add(s, 1); err != nil {
+		t.Fatal(err)
+	}
+	number := s.fd
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Release()
+	if again := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); again != nil {
+		t.Fatal(again)
+	}
+	if !errors.Is(err, unix.EMFILE) {
+		t.Fatalf("got %v and %v, want %v", c, err, unix.EMFILE)
+	}
+	if n, err := peer.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Errorf("the client got %d bytes and %v, want an end", n, err)
+	}
+	other, err := unix.FcntlInt(uintptr(p.fd), unix.F_DUPFD_CLOEXEC, number) // another's, from now on
+	if err != nil || other != number {
+		t.Fatalf("got descriptor %d and %v, want %d", other, err, number)
+	}
+	s.Close()
+	if _, err := s.Write([]byte("not for you")); !errors.Is(err, unix.EBADF) {
+		t.Errorf("write: %v, want %v", err, unix.EBADF)
+	}
+	if err := unix.Close(other); err != nil {
+		t.Errorf("the other was closed: %v", err)
+	}
+	s, _ = pair(t, "127.0.0.1:0")
+	number = s.fd
+	s.Close()
+	if other, err = unix.FcntlInt(uintptr(p.fd), unix.F_DUPFD_CLOEXEC, number); err != nil || other != number {
+		t.Fatalf("got descriptor %d and %v, want %d", other, err, number)
+	}
+	s.Close()
+	if err := unix.Close(other); err != nil {
+		t.Errorf("the second Close has closed another: %v", err)
+	}
+}

@@ -15,7 +15,7 @@ import (
 
 // A Socket is one connection.
 type Socket struct {
-	fd     int
+	fd     int // -1 when nothing is left of it: its number may be another's then
 	poller int // that it was added to; 0: none
 }
 
@@ -44,7 +44,11 @@ func Take(c *net.TCPConn, sendBuffer int) (*Socket, error) {
 		s.Close()
 		return nil, fmt.Errorf("SO_SNDBUF: %w", errno)
 	}
-	return s, c.Close()
+	if err := c.Close(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // Read reads what is there: [ErrAgain] if nothing is, [io.EOF] at the end.
@@ -73,14 +77,17 @@ func (s *Socket) do(call uintptr, b []byte, none error) (int, error) {
 	}
 }
 
-// Release gives the connection to Go again. Nothing of s is left.
+// Release gives the connection to Go again. Nothing of s is left, also after an
+// error: then the connection has ended.
 func (s *Socket) Release() (net.Conn, error) {
 	if s.poller != 0 {
 		if err := unix.EpollCtl(s.poller, unix.EPOLL_CTL_DEL, s.fd, nil); err != nil {
+			s.Close()
 			return nil, fmt.Errorf("epoll_ctl: %w", err)
 		}
 	}
 	file := os.NewFile(uintptr(s.fd), "") // which closes s.fd
+	s.fd = -1
 	c, err := net.FileConn(file)
 	return c, errors.Join(err, file.Close())
 }
@@ -90,8 +97,14 @@ func (s *Socket) CloseWrite() {
 	_, _, _ = unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(s.fd), unix.SHUT_WR, 0)
 }
 
-// Close ends the connection.
-func (s *Socket) Close() { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(s.fd), 0, 0) }
+// Close ends the connection. To close twice, or after Release, does nothing.
+func (s *Socket) Close() {
+	if s.fd < 0 {
+		return
+	}
+	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(s.fd), 0, 0)
+	s.fd = -1
+}
 
 // Peer returns the address at the other end, as net/http writes it.
 func (s *Socket) Peer() string {

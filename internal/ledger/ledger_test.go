@@ -214,6 +214,14 @@ func TestLatest(t *testing.T) {
 	s.bad("the latest of each key")
 }
 
+// A channel that holds nothing may be forgotten, and its readers be told so.
+func TestForgotten(t *testing.T) {
+	tell(t, Rules{}).told("r", "$gap", 0, 2, "evicted").put("a@3").got("r", "a@3").crash("a@3").good()
+	tell(t, Rules{}).put("a@1 b@3").got("r", "a@1").told("r", "$gap", 1, 2, "evicted").got("r", "b@3").crash("a@1 b@3").good()
+	tell(t, Rules{}).told("r", "$gap", 0, 2, "expired").put("a@3").got("r", "a@3").crash("a@3").bad("$gap")
+	tell(t, Rules{}).put("a@1 b@2").told("r", "$gap", 0, 2, "evicted").crash("a@1 b@2").bad("$gap")
+}
+
 func TestTakenBack(t *testing.T) {
 	lost := func() *story {
 		return tell(t, Rules{Lossy: true}).put("a@1 b@2 c@3 d@4").got("behind", "a@1").got("ahead", "a@1 b@2 c@3")

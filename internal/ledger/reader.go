@@ -200,7 +200,7 @@ func (r *Reader) judge(e *event) (err error) {
 	case e.kind == "begin":
 		err = r.judgeBegin(e)
 	case e.kind == "$gap":
-		nothing := e.reason == "evicted" && r.nothing(r.judged, e.to) // the store does not know that of a log without entries
+		nothing := (e.reason == "evicted" || e.reason == "") && r.nothing(r.judged, e.to) // the store does not know that of a log without entries
 		if e.to <= r.judged || !nothing && !r.log.rules.explain(e.reason) {
 			err = r.wrong("in life %d it was told $gap %q from offset %d to %d", e.life, e.reason, r.judged, e.to)
 		}

@@ -41,8 +41,9 @@ func (p *Place) Cursor(channel string) string { return p.own[channel] }
 // A Mark is where a response was asked to begin.
 type Mark struct{ own map[string]string }
 
-// Cursors returns where to go on: the vector if that is wanted or all there
-// is, else a cursor for each channel; nil if neither is known.
+// Cursors returns where to go on: the vector if that is all there is, or is
+// wanted and not from before a new epoch; else a cursor for each channel; nil
+// if neither is known.
 func (p *Place) Cursors(vector bool) ([]string, Mark) {
 	var each []string
 	for _, ch := range p.Channels {
@@ -51,7 +52,7 @@ func (p *Place) Cursors(vector bool) ([]string, Mark) {
 		}
 	}
 	switch {
-	case p.vector != "" && (vector || len(each) < len(p.Channels)):
+	case p.vector != "" && (vector && !p.moved || len(each) < len(p.Channels)):
 		return []string{p.vector}, Mark{maps.Clone(p.then)}
 	case len(each) == len(p.Channels):
 		return each, Mark{maps.Clone(p.own)}
