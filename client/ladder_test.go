@@ -59,6 +59,7 @@ func TestTheLadderGoesDownWhereTheWayIsBlocked(t *testing.T) {
 			}
 			return via != "longpoll"
 		}, "websocket sse longpoll"},
+		// server.TestWhole, seed 14366
 		"a proxy that holds back all but the first of each response": {func(via string, w http.ResponseWriter, r *http.Request) bool {
 			switch via {
 			case "websocket":

@@ -18,6 +18,10 @@
 // the connection; and one where nothing gets through any more ends some time
 // later, as keep-alive has it.
 //
+// A bubble's clock stands still as long as somebody waits for a mutex. So
+// nobody may hold one that others want while it reads or writes here, as
+// net/http does for HTTP/2.
+//
 // All that is random comes from the seed, for each connection by itself: it
 // depends on the host's name, how many connections it made before, and the
 // bytes that are written, and on nothing that others do.
