@@ -14,6 +14,7 @@ type ladder struct {
 	rungs    []string
 	at       int
 	failures int       // in a row that speak against the rung
+	proven   bool      // the rung has worked: what comes now may be the server's, which is starting anew behind a proxy
 	falls    int       // how often a rung was left
 	until    time.Time // when to try the top again
 }
@@ -40,12 +41,12 @@ func (l *ladder) stay() time.Duration {
 // technique to try at once.
 func (l *ladder) next(c *connection, err error) bool {
 	if errors.Is(err, errClimb) || l.at > 0 && !time.Now().Before(l.until) {
-		l.at, l.failures = 0, 0
+		l.at, l.failures, l.proven = 0, 0, false
 		return errors.Is(err, errClimb)
 	}
 	works := c.opened && !c.choked(err)
 	if works {
-		l.failures = 0
+		l.failures, l.proven = 0, true
 	}
 	if works || l.at == len(l.rungs)-1 {
 		return false
@@ -55,12 +56,24 @@ func (l *ladder) next(c *connection, err error) bool {
 		return false
 	}
 	l.failures++
-	if !surely && l.failures < 2 && l.falls == 0 {
+	if !surely && l.failures < l.patience() {
 		return false
 	}
 	l.until = time.Now().Add(min(time.Hour, 5*time.Minute<<min(l.falls, 8)))
-	l.at, l.failures, l.falls = l.at+1, 0, l.falls+1
+	l.at, l.failures, l.proven, l.falls = l.at+1, 0, false, l.falls+1
 	return true
+}
+
+// patience is how many failures in a row, none of which is surely the
+// technique's, it takes to leave a rung.
+func (l *ladder) patience() int {
+	switch {
+	case l.proven:
+		return 4
+	case l.falls == 0:
+		return 2
+	}
+	return 1
 }
 
 // blame tells whether err, with which a connection failed before it opened, or

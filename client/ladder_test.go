@@ -111,6 +111,36 @@ func TestTheLadderStaysWhileTheServerIsAway(t *testing.T) {
 	})
 }
 
+// A technique that has worked is not left because a server that starts anew has
+// a proxy before it, which takes connections and breaks them.
+func TestTheLadderStaysWhileTheServerStarts(t *testing.T) {
+	for broken, want := range map[int]string{3: "websocket", 9: "websocket sse"} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{}
+			asked := 0
+			f.hook = func(w http.ResponseWriter, r *http.Request) bool {
+				switch asked++; {
+				case asked == 1: // works until the server ends
+					ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+					defer cancel()
+					f.read(w, r.WithContext(ctx))
+					return true
+				case asked <= 1+broken && r.URL.Query().Get("via") == "websocket":
+					panic(http.ErrAbortHandler)
+				}
+				f.closeChannel("a")
+				return false
+			}
+			c := start(t, f)
+			f.publish("a", "1")
+			readAll(t, c.Subscribe(client.Options{Channels: []pabal.Channel{"a"}, Since: "all"}))
+			if got := strings.Join(slices.Compact(f.via), " "); got != want {
+				t.Errorf("after %d broken connections: got %s, want %s", broken, got, want)
+			}
+		})
+	}
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
