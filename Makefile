@@ -41,8 +41,9 @@ lint: ## golangci-lint, at the version in tools/go.mod
 	for m in $(MODULES); do (cd $$m && $(LINT) run $(LINTFLAGS)); done
 
 .PHONY: test
-test: FROM = 1 # so that the next run plays the same
-test: setup vet lint test-go sim test-dist test-web ## all checks and tests
+# The next run plays the same scripts.
+test: FROM = 1
+test: setup vet lint cover sim test-dist test-web vuln ## all checks and tests
 
 .PHONY: test-go
 test-go: setup ## Go tests (GOTESTFLAGS, by default: -race -count=1)
