@@ -9,6 +9,8 @@ said=$("${GO:-go}" test -count=1 -timeout 0 -v ./transport -run '^TestSim' "$@" 
 played=$(grep -oE 'played [0-9]+ scripts' <<<"$said" | grep -oE '[0-9]+' || echo 0)
 if [ "$status" = 0 ]; then
   echo "sim: played $played scripts, none failed"
+elif grep -q '^invalid ' <<<"$said"; then
+  grep -m 1 '^invalid ' <<<"$said" | sed 's/^/sim: /'
 else
   grep -vE '^ *(=== |--- PASS)' <<<"$said"
 fi

@@ -157,7 +157,11 @@ func (r *simReader) open(n *simNode, a sim.Action) *simConn {
 		c.ask.query.Set("wait", "20")
 	}
 	c.name = fmt.Sprintf("%s.%d (%s, %s)", r.name, r.count, c.ask.via, n.name)
-	r.world.say("%s asks for %s from %s", c.name, strings.Join(c.ask.channels, ", "), strings.Join(append(cursors, r.since)[:max(1, len(cursors))], ", "))
+	from := "since " + r.since
+	if cursors != nil {
+		from = "after " + strings.Join(cursors, ", ")
+	}
+	r.world.say("%s asks for the channels %s, %s", c.name, strings.Join(c.ask.channels, ", "), from)
 	seed := fnv.New64()
 	fmt.Fprintf(seed, "%d %s %d", r.world.seed, r.name, r.count)
 	c.sock = &modelSocket{poller: n.model, random: rand.New(rand.NewPCG(seed.Sum64(), 0)), room: -1}
@@ -263,7 +267,7 @@ func (r *simReader) look(bytes int) (news bool) {
 	for _, it := range items[min(c.taken, len(items)):] {
 		news = true
 		if it.Notice != "" && it.Notice != readers.At {
-			r.world.say("  %s is told %s at %s of %s, from %s %s", r.name, it.Notice, it.Cursor, it.Channel, it.From, it.Reason)
+			r.world.say("  %s is told %s", r.name, noticed(it))
 		}
 		if err := c.take(it); err != nil {
 			r.world.fail("%s: %v", c.name, err)
@@ -279,6 +283,23 @@ func (r *simReader) look(bytes int) (news bool) {
 		return true
 	}
 	return news
+}
+
+// noticed says what a notice says.
+func noticed(it readers.Item) string {
+	text := it.Notice
+	if it.Channel != "" {
+		text += " of " + it.Channel + " at " + it.Cursor
+	} else if len(it.Channels) > 0 {
+		text += " of " + strings.Join(it.Channels, ", ") + " at " + strings.Join(it.Cursors, ", ")
+	}
+	if it.From != "" {
+		text += ", from " + it.From
+	}
+	if it.Reason != "" {
+		text += " (" + it.Reason + ")"
+	}
+	return text
 }
 
 func (c *simConn) take(it readers.Item) error {

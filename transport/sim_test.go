@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -32,6 +33,9 @@ var (
 // On one processor goroutines take turns, so that those which the same action
 // wakes do so in the same order each time.
 func TestSim(t *testing.T) {
+	if *simSteps < 1 {
+		t.Fatalf("-sim.steps %d: a script has one action at least", *simSteps)
+	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	if *simSeed != 0 {
 		simulate(t, *simSeed)
@@ -71,9 +75,24 @@ func tell(t *testing.T, seed uint64, script sim.Script, failed *simWorld) {
 		t.Errorf("make sim SEED=%d STEPS=%d: %s\n\nWhen it was played again, that did not happen; this did:\n%s", seed, len(script), failed.wrong(), strings.Join(failed.story, "\n"))
 		return
 	}
-	t.Errorf("make sim SEED=%d STEPS=%d: %s\n\nOf %d actions %d are enough, in which this happens:\n%s\n%s",
-		seed, len(script), failed.wrong(), len(script), len(short), strings.Join(w.story, "\n"), w.wrong())
+	t.Errorf("make sim SEED=%d STEPS=%d: %s\n\nOf %d actions %d are enough. Then it is:\n%s\n\nThis happens (life n begins with the n-th start of the broker, r3.2 is the second connection of reader r3):\n%s\n%s",
+		seed, len(script), failed.wrong(), len(script), len(short), w.wrong(), strings.Join(about(w.wrong(), w.story), "\n"), w.wrong())
 }
+
+// about returns the story without readers that what is wrong is not about.
+func about(wrong string, story []string) (lines []string) {
+	who := reader.FindString(wrong)
+	for _, line := range story {
+		_, text, _ := strings.Cut(line, "s  ")
+		if of := reader.FindString(strings.TrimSpace(text)); who == "" || of == "" || of == who {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// reader is the name of one, where a line begins with it.
+var reader = regexp.MustCompile(`^r[0-9]+`)
 
 // kind returns the first words of what is wrong, without names and numbers.
 func kind(wrong string) string {

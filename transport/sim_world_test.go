@@ -211,12 +211,12 @@ func (w *simWorld) call(a sim.Action) {
 		return
 	}
 	c := calls[a.Of(0, len(calls))]
-	outcome, what := sim.Done, "does"
+	outcome, what := sim.Done, "does this"
 	switch a.N[1] % 20 {
 	case 0:
-		outcome, what = sim.Refused, "refuses"
+		outcome, what = sim.Refused, "refuses this"
 	case 1:
-		outcome, what = sim.Unknown, "does, and gives no answer to,"
+		outcome, what = sim.Unknown, "does this, and its answer is lost"
 	}
 	w.say("the broker %s: %s", what, c.What)
 	w.gate.Pass(c, outcome)
@@ -354,17 +354,24 @@ var simSum = maphash.MakeSeed()
 // live on.
 func (w *simWorld) restart(a sim.Action) {
 	lose := int(a.N[0] % 4)
-	w.say("the broker restarts; the last %d entries of lossy are lost", lose)
+	w.say("the broker restarts; %s", losing(lose))
 	w.forget()
 	w.reopen(lose)
 	w.check(w.gate.Restart(w.broker))
 	w.hold()
 }
 
+func losing(n int) string {
+	if n == 0 {
+		return "nothing is lost"
+	}
+	return fmt.Sprintf("the last %d entries of lossy are lost", n)
+}
+
 // crash has all nodes die with the broker, and come back.
 func (w *simWorld) crash(a sim.Action) {
 	lose := int(a.N[0] % 4)
-	w.say("the nodes crash; the last %d entries of lossy are lost", lose)
+	w.say("the nodes crash, and the broker; %s", losing(lose))
 	for _, r := range w.readers {
 		r.drop("its node has crashed")
 	}

@@ -11,7 +11,7 @@
 //
 // Unless -docs is "-", the result goes into docs/reliability.md, and its figures
 // into docs/benchmarks/reliability.json: what was not run this time stays as it
-// was, if the machine and the sizes are the same.
+// was, if the machine and the sizes are the same; else only a whole run is taken.
 package main
 
 import (
@@ -56,6 +56,10 @@ func main() {
 	docs := flag.String("docs", "", "folder of reliability.md; \"-\" writes no file (default: docs of the repository; with -quick: none)")
 	list := flag.Bool("list", false, "list what can be run, and end")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "reliability: %q is no flag; see -h\n", flag.Arg(0))
+		os.Exit(2)
+	}
 	if isQuick && *docs == "" {
 		*docs = "-"
 	}
@@ -64,6 +68,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// nothing is what -only may be to render the page anew, with no run.
+const nothing = "^nothing$"
 
 func run(s sizes, together int, only, docs string, list bool) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -76,6 +83,9 @@ func run(s sizes, together int, only, docs string, list bool) error {
 		return fmt.Errorf("-readers must be %d at least, -pace and -together positive", channels)
 	}
 	plan := planned(filter)
+	if len(plan) == 0 && only != nothing {
+		return fmt.Errorf("-only %s matches nothing that -list shows", only)
+	}
 	if list {
 		for _, p := range plan {
 			fmt.Println(p.key())
@@ -94,7 +104,7 @@ func run(s sizes, together int, only, docs string, list bool) error {
 	if docs == "" {
 		docs = filepath.Join(w.root, "docs")
 	}
-	r, err := openReport(docs, s, w.versions)
+	r, err := openReport(docs, s, w.versions, only != "" && only != nothing)
 	if err != nil {
 		return err
 	}

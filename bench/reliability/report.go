@@ -51,7 +51,7 @@ func thisMachine() machine {
 
 // openReport begins a report, with what the last one in docs found on the same
 // machine, with the same sizes.
-func openReport(docs string, s sizes, versions map[string]string) (*report, error) {
+func openReport(docs string, s sizes, versions map[string]string, part bool) (*report, error) {
 	r := &report{Machine: thisMachine(), Sizes: s, Versions: versions, Found: map[string]map[string]*result{}}
 	if docs == "-" {
 		return r, nil
@@ -75,6 +75,8 @@ func openReport(docs string, s sizes, versions map[string]string) (*report, erro
 				}
 			}
 		}
+	} else if part {
+		return nil, fmt.Errorf("%s has results of another machine or of other sizes, which those of a part would replace: run all, or give -docs - to see them only", docs)
 	}
 	return r, nil
 }

@@ -11,7 +11,7 @@ import (
 // aReport makes a report in which everything went well.
 func aReport(t *testing.T, docs string) *report {
 	t.Helper()
-	r, err := openReport(docs, sizes{Readers: 24, Pace: 1, Seed: 7}, map[string]string{"node": "v20", "mercure": "v0.20.2"})
+	r, err := openReport(docs, sizes{Readers: 24, Pace: 1, Seed: 7}, map[string]string{"node": "v20", "mercure": "v0.20.2"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestSaveKeepsTheRest(t *testing.T) {
 	if err := r.save(docs, r.markdown()); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openReport(docs, r.Sizes, r.Versions)
+	again, err := openReport(docs, r.Sizes, r.Versions, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,10 @@ func TestSaveKeepsTheRest(t *testing.T) {
 	if strings.Contains(string(text), "old\n") || strings.Count(string(text), placeBegin) != 1 {
 		t.Error("the page holds what it held before, or two places")
 	}
-	other, err := openReport(docs, sizes{Readers: 12, Pace: 1, Seed: 7}, r.Versions)
+	if _, err := openReport(docs, sizes{Readers: 12, Pace: 1, Seed: 7}, r.Versions, true); err == nil {
+		t.Error("a part of a run with other sizes would replace the results of a whole one")
+	}
+	other, err := openReport(docs, sizes{Readers: 12, Pace: 1, Seed: 7}, r.Versions, false)
 	if err != nil || len(other.Found) != 0 {
 		t.Errorf("with other sizes: kept %d faults, %v, want none", len(other.Found), err)
 	}

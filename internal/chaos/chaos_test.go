@@ -51,6 +51,9 @@ namespaces:
 `
 
 func TestChaos(t *testing.T) {
+	if *size < 20 || *length < 10*time.Second {
+		t.Fatalf("-readers %d -for %v: with fewer than 20 readers, or in less than 10 s, not all of the trouble comes about", *size, *length)
+	}
 	dir, err := os.MkdirTemp("", "pabal-chaos-")
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +63,7 @@ func TestChaos(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = c.run(t.Context())
-	t.Logf("seed %d: %s", *seed, c.summary())
+	t.Logf("seed %d (again: make chaos CHAOSFLAGS='-readers %d -for %v -seed %d'): %s", *seed, *size, *length, *seed, c.summary())
 	if testing.Verbose() && err == nil {
 		t.Logf("what was done:\n%s", c.world.story.last(1000))
 	}

@@ -115,14 +115,14 @@ func (c *crew) summary() string {
 		lost, repeated := c.differences()
 		verdict = fmt.Sprintf("lost %d, repeated %d", lost, repeated)
 	}
-	n := c.conductor
+	n, counts := c.conductor, c.ledger.Counts()
 	return fmt.Sprintf("%d readers, %v; %d kills, %d stops, %d times without descriptors\n"+
 		"\tconnections: %d, %d cut, %d half open, at most %d a second on a route\n"+
-		"\tpublishes: %d acknowledged, %d of unknown outcome, %d refused; entries: %+v\n"+
-		"\treaders: %d responses, %d entries, %d notices of something missing, %d times silent, %d times by long poll instead\n"+
+		"\tpublishes: %d acknowledged, %d of unknown outcome, %d refused; entries: %d known, %d of them only since a restart, %d repeats found out, %d taken back by a crash (of interval/a and never/a, which may be)\n"+
+		"\treaders: %d responses, %d entries, %d notices of something missing (small/a keeps 10 entries), %d times silent, %d times by long poll instead\n"+
 		"\t%s; all had caught up after %v at most; memory at most %d MiB",
 		len(c.followers), time.Since(c.world.story.begun).Round(time.Second), n.kills, n.stops, n.starved, connections, cuts, halfOpen, peak,
-		c.tally.acknowledged.Load(), c.tally.unknown.Load(), c.tally.refused.Load(), c.ledger.Counts(),
+		c.tally.acknowledged.Load(), c.tally.unknown.Load(), c.tally.refused.Load(), counts.Known, counts.Found, counts.Duplicates, counts.Lost,
 		legs, taken, told, silent, fallbacks, verdict, c.slowest.Round(time.Millisecond), c.world.rss.Load()>>20)
 }
 
