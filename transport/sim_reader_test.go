@@ -28,9 +28,10 @@ type simReader struct {
 	logs    map[string]*ledger.Reader
 	crowd   bool // it comes by few techniques, so that it stands with others
 
-	conn  *simConn // that it reads
-	next  *simConn // that is open already; it reads conn still
-	count int      // of connections
+	ended map[string]bool // channels of which it was told that they are closed
+	conn  *simConn        // that it reads
+	next  *simConn        // that is open already; it reads conn still
+	count int             // of connections
 	dead  []*simConn
 }
 
@@ -51,13 +52,14 @@ type simConn struct {
 	taken  int           // items
 	pings  int           // that were answered
 	closed bool          // it was told that one of its channels is
+	live   map[string]bool
 }
 
 // simTechniques are those that a reader comes by.
 var simTechniques = []string{"sse", "websocket", "stream", "poll", "longpoll", "raw-entry", "multipart", "jsonp", "iframe"}
 
 func (w *simWorld) newReader(i int) *simReader {
-	r := &simReader{world: w, name: fmt.Sprintf("r%d", i+1), query: url.Values{}, since: "all", logs: map[string]*ledger.Reader{}}
+	r := &simReader{world: w, name: fmt.Sprintf("r%d", i+1), query: url.Values{}, since: "all", logs: map[string]*ledger.Reader{}, ended: map[string]bool{}}
 	r.crowd = i >= 6
 	channels := [][]string{{"all"}, {"few"}, {"all", "lossy"}, {"latest"}, {"aged", "few", "lossy"}, {"lossy"}}[i%6*(1-i/6)]
 	switch i {
@@ -129,7 +131,7 @@ func (r *simReader) open(n *simNode, a sim.Action) *simConn {
 	if r.account.Stale(mark) {
 		cursors, mark = r.account.Cursors(false)
 	}
-	c := &simConn{reader: r, node: n, mark: mark, served: make(chan struct{})}
+	c := &simConn{reader: r, node: n, mark: mark, served: make(chan struct{}), live: map[string]bool{}}
 	techniques := simTechniques
 	if r.crowd {
 		techniques = techniques[:2]
@@ -304,13 +306,23 @@ func noticed(it readers.Item) string {
 
 func (c *simConn) take(it readers.Item) error {
 	switch it.Notice {
-	case readers.Gone, "reply":
+	case readers.Gone: // all of its channels are
+		for _, ch := range c.reader.account.Channels {
+			c.reader.ended[ch] = true
+		}
+		return nil
+	case "reply":
 		return nil
 	case "$closed":
 		if it.Reason != "closed" && it.Reason != "" {
 			return nil // the node has trouble, and says so
 		}
-		c.closed = true
+		c.closed, c.reader.ended[it.Channel] = true, true
+	case "$live":
+		if c.live[it.Channel] {
+			return fmt.Errorf("%+v is said again", it)
+		}
+		c.live[it.Channel] = true
 	}
 	return c.reader.account.Take(it)
 }
@@ -338,6 +350,16 @@ func (c *simConn) read(bytes int) (items []readers.Item, ended bool, err error) 
 	}
 	items, whole, err := parseTorn(raw, c.ask)
 	return items, end || whole, err
+}
+
+// hijacked reports whether a loop serves c.
+func (c *simConn) hijacked() bool {
+	select {
+	case <-c.served:
+		return c.writer.hijacked && !c.closed
+	default:
+		return false
+	}
 }
 
 // answer returns what a request was answered with that no loop has taken.
@@ -421,7 +443,9 @@ func parseTorn(raw []byte, ask *modelAsk) (items []readers.Item, whole bool, err
 }
 
 // mend has r be there, and take all.
-func (r *simReader) mend() {
+func (r *simReader) mend() { r.mendBy(uint32(r.count)) }
+
+func (r *simReader) mendBy(technique uint32) {
 	if r.next != nil {
 		r.change()
 	}
@@ -429,9 +453,27 @@ func (r *simReader) mend() {
 		r.drop("is left: it was told of an end, which may be lost since")
 	}
 	if r.conn == nil {
-		r.connect(r.world.nodes[0], sim.Action{N: [4]uint32{0, 0, uint32(r.count), 0}})
+		r.connect(r.world.nodes[0], sim.Action{N: [4]uint32{0, 0, technique, 0}})
 	}
 	r.conn.sock.give(-1)
+}
+
+// stay has r be there by a technique that stays.
+func (r *simReader) stay() {
+	if r.conn != nil && readers.Named(r.conn.ask.via).Answers {
+		r.drop("is left for one that stays")
+	}
+	clear(r.ended)
+	r.mendBy(uint32(r.count) % 3)
+}
+
+// checkClosed fails the world if r was not told that its channels are closed.
+func (r *simReader) checkClosed() {
+	for _, ch := range r.account.Channels {
+		if !r.ended[ch] {
+			r.world.fail("%s was not told at once that %s is closed, though nothing is wrong any more", r.name, ch)
+		}
+	}
 }
 
 // checkLive fails the world if r has not come to the end of all it reads.

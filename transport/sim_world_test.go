@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/broker/memory"
 	"github.com/pabal/pabal/internal/ledger"
+	"github.com/pabal/pabal/internal/readers"
 	"github.com/pabal/pabal/internal/sim"
 )
 
@@ -35,7 +37,8 @@ type simWorld struct {
 	story  []string
 	failed []string
 
-	written, writes int // bytes to clients, and how many writes that took
+	late            time.Time // when a tail last missed something in silence, or could not be read anew
+	written, writes int       // bytes to clients, and how many writes that took
 }
 
 // simRules are the channels, and what they promise.
@@ -215,8 +218,11 @@ func (w *simWorld) call(a sim.Action) {
 	switch a.N[1] % 20 {
 	case 0:
 		outcome, what = sim.Refused, "refuses this"
+		w.late = time.Now()
 	case 1:
 		outcome, what = sim.Unknown, "does this, and its answer is lost"
+	case 2, 3:
+		outcome, what = sim.Late, "does this, and the answer is on its way"
 	}
 	w.say("the broker %s: %s", what, c.What)
 	w.gate.Pass(c, outcome)
@@ -239,6 +245,9 @@ func (w *simWorld) tail(a sim.Action) {
 		fate, what = sim.Later, "makes way for the next"
 	case 3:
 		fate, what = sim.Missed, "is lost, and it is told so"
+	}
+	if fate == sim.Dropped {
+		w.late = time.Now()
 	}
 	w.say("what the tail of %s on %s is told %s", l.Channel, l.Node, what)
 	l.Tell(fate)
@@ -390,6 +399,7 @@ func (w *simWorld) crash(a sim.Action) {
 func (w *simWorld) forget() {
 	synctest.Wait()
 	for calls := w.gate.Waiting(); len(calls) > 0; calls = w.gate.Waiting() {
+		w.late = time.Now()
 		w.gate.Pass(calls[0], sim.Refused)
 		synctest.Wait()
 	}
@@ -424,6 +434,10 @@ func (n *simNode) end() {
 func (w *simWorld) finish() {
 	w.say("all that was wrong is mended")
 	ok := len(w.failed) == 0
+	if soon := time.Since(w.late) < 6*time.Second; ok && !soon {
+		w.settle()
+		w.soon()
+	}
 	for range 8 {
 		for _, r := range w.readers {
 			if ok && len(w.failed) == 0 {
@@ -443,6 +457,7 @@ func (w *simWorld) finish() {
 		for _, r := range w.readers {
 			r.checkLive()
 		}
+		w.atOnce()
 	}
 	w.forget()
 	for _, r := range w.readers {
@@ -455,6 +470,42 @@ func (w *simWorld) finish() {
 		}
 	}
 	_ = w.broker.Close() // never fails
+}
+
+// soon checks that who reads is at the end: nothing has happened for which a
+// tail may be late, until it is compared with its log.
+func (w *simWorld) soon() {
+	for _, r := range w.readers {
+		if r.conn != nil && r.conn.sock.room < 0 && !r.query.Has("every") && !readers.Named(r.conn.ask.via).Answers && r.conn.hijacked() {
+			r.checkLive()
+		}
+	}
+}
+
+// atOnce checks that where nothing is wrong each reader gets at once, without
+// any time, what there is, what is published, and that its channels are closed.
+func (w *simWorld) atOnce() {
+	all := slices.DeleteFunc(slices.Clone(w.readers), func(r *simReader) bool { return r.query.Has("every") }) // who rests between
+	for _, r := range all {
+		r.stay()
+	}
+	w.settle()
+	p := w.writers[0]
+	for i := range simChannels {
+		p.known, p.unknown = nil, nil
+		p.publish(w.nodes[1], sim.Action{N: [4]uint32{0, 0, uint32(i), 0}})
+		w.settle()
+	}
+	for _, r := range all {
+		r.checkLive()
+	}
+	for _, ch := range simChannels {
+		p.close(w.nodes[1], ch)
+		w.settle()
+	}
+	for _, r := range all {
+		r.checkClosed()
+	}
 }
 
 // pick returns one of list by the i-th number of a.

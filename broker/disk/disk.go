@@ -89,6 +89,7 @@ type trouble struct {
 	halt   sync.Once
 
 	ill     atomic.Pointer[pabal.StorageError] // tables cannot be written just now
+	lack    lack                               // logs and manifests cannot be created just now
 	said    atomic.Int64                       // when something of this was last logged
 	failed  atomic.Pointer[pabal.StorageError] // nothing can be kept any more
 	damaged atomic.Pointer[string]             // this cannot be read, or a part of it
@@ -141,6 +142,7 @@ func (b *Broker) end() error {
 		case <-b.trouble.halted:
 			return errors.Join(b.failure(), errNotClosed)
 		case <-ticker.C:
+			b.trouble.lack.over.Store(true) // what waits for a descriptor halts the store
 			if ill := b.trouble.ill.Load(); ill != nil {
 				return errors.Join(ill, errNotClosed)
 			}
@@ -148,7 +150,8 @@ func (b *Broker) end() error {
 	}
 }
 
-// closePatience is how long Close waits for tables that cannot be written.
+// closePatience is how long Close waits for tables that cannot be written, and
+// for descriptors.
 const closePatience = 5 * time.Second
 
 // errNotClosed says that a store that has failed is in use still, and its

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -61,20 +62,37 @@ func (fs guardedFS) kind(name string) (log, vital bool) {
 // process or in the system. Somebody will give one back.
 func scarce(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
 
+// A lack is that of descriptors for logs and manifests.
+type lack struct {
+	waiting atomic.Int32                       // how many files wait for one
+	ill     atomic.Pointer[pabal.StorageError] // why, set before any waits
+	over    atomic.Bool                        // none waits any longer, as the store is being closed
+}
+
+// now returns what is told to who publishes, nil if no file waits.
+func (l *lack) now() *pabal.StorageError {
+	if l.waiting.Load() == 0 {
+		return nil
+	}
+	return l.ill.Load()
+}
+
 // create creates a log or a manifest, which failed with err, once there is a
-// descriptor for it. Until then publishes are refused.
+// descriptor for it. Until then publishes are refused. It gives up, with the
+// error, when Close has waited for long enough.
 func (fs guardedFS) create(name string, category vfs.DiskWriteCategory, err error) (f vfs.File, _ error) {
 	b := fs.broker
 	log, vital := fs.kind(name)
 	if !scarce(err) || !log && !vital || stage(b.trouble.stage.Load()) != serving {
 		return nil, err
 	}
-	ill := &pabal.StorageError{
+	lack := &b.trouble.lack
+	lack.ill.Store(&pabal.StorageError{
 		What: "the server has no file descriptor left for the store; nothing was published: try again later", Retry: retryAfter, Err: err,
-	}
-	b.trouble.ill.Store(ill)
-	defer b.trouble.ill.CompareAndSwap(ill, nil)
-	for scarce(err) && stage(b.trouble.stage.Load()) == serving {
+	})
+	lack.waiting.Add(1)
+	defer lack.waiting.Add(-1)
+	for scarce(err) && stage(b.trouble.stage.Load()) == serving && !lack.over.Load() {
 		b.say("the store has no file descriptor left, and waits for one", "error", brief{err}.Error())
 		time.Sleep(tableRetry)
 		f, err = fs.FS.Create(name, category)

@@ -23,10 +23,13 @@ type space struct {
 const lookEvery = 100 * time.Millisecond
 
 // room returns an error if nothing more can be kept, as the store has failed
-// or there is too little space.
+// or cannot write just now, or there is too little space.
 func (b *Broker) room() error {
 	if err := b.failure(); err != nil {
 		return err
+	}
+	if ill := b.trouble.lack.now(); ill != nil {
+		return ill
 	}
 	if ill := b.trouble.ill.Load(); ill != nil {
 		return ill

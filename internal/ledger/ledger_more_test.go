@@ -66,3 +66,12 @@ func TestOnTheWay(t *testing.T) {
 	s.then(s.reader("r").Took(Entry{Token: "b", Cursor: "f-2"}))
 	s.bad("is at the offset of b")
 }
+
+// What a gap is said to be of is not there any more.
+func TestGapOfWhatIsThere(t *testing.T) {
+	for rules, reason := range map[Rules]string{{Keep: 12}: "trimmed", {Ages: true}: "expired", {}: "evicted"} {
+		s := tell(t, rules).put("a@1 b@2 c@3")
+		s.then(s.reader("r").Begins("e-0"))
+		s.told("r", "$gap", 0, 3, reason).crash("a@1 b@2 c@3").bad("some is there still")
+	}
+}

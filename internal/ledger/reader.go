@@ -200,9 +200,12 @@ func (r *Reader) judge(e *event) (err error) {
 	case e.kind == "begin":
 		err = r.judgeBegin(e)
 	case e.kind == "$gap":
-		nothing := (e.reason == "evicted" || e.reason == "") && r.nothing(r.judged, e.to) // the store does not know that of a log without entries
-		if e.to <= r.judged || !nothing && !r.log.rules.explain(e.reason) {
+		forgotten := e.reason == "evicted" || e.reason == "" // the store does not know that nothing is missing
+		switch {
+		case e.to <= r.judged || !forgotten && !r.log.rules.explain(e.reason):
 			err = r.wrong("in life %d it was told $gap %q from offset %d to %d", e.life, e.reason, r.judged, e.to)
+		case !r.nothing(r.judged, e.to):
+			err = r.wrong("in life %d it was told $gap %q from offset %d to %d, of which some is there still", e.life, e.reason, r.judged, e.to)
 		}
 	case e.kind == "$reset":
 		err = r.judgeReset(e)

@@ -152,6 +152,26 @@ var faults = []fault{
 		"		c.session.Rewind(&l.out.batch, taken)\n",
 		"		if !fault(\"rewind\") {\n			c.session.Rewind(&l.out.batch, taken)\n		}\n",
 	},
+	{
+		"closed", "nobody is woken when a log is closed", "tail.go",
+		"	return t.closed.Swap(closed) != closed || changed, !page.More\n",
+		"	return t.closed.Swap(closed) != closed && !fault(\"closed\") || changed, !page.More\n",
+	},
+	{
+		"live", "a reader is told again and again that it has caught up", "session.go",
+		"	if p := &s.places[i]; !p.live {\n",
+		"	if p := &s.places[i]; !p.live || fault(\"live\") && len(b.Items) > 0 {\n",
+	},
+	{
+		"wide", "a gap is said to be wider than it is, and what is in it left out", "session.go",
+		"		p.catch.notices = append(p.catch.notices, page.Lost.notice(p.channel))\n",
+		`		if n := len(page.Entries); fault("wide") && n > 1 {
+			page.Lost.To = page.Entries[0].Position()
+			p.catch.entries = page.Entries[1:]
+		}
+		p.catch.notices = append(p.catch.notices, page.Lost.notice(p.channel))
+`,
+	},
 }
 
 // The simulator finds each fault, and the few actions that show it.
@@ -183,7 +203,7 @@ var caught = regexp.MustCompile(`(?s)make sim SEED=(\d+) STEPS=\d+: ([^\n]*).*?O
 // last returns what is wrong, which is said after the story.
 func last(lines []string) string {
 	for i := len(lines) - 1; i >= 0; i-- {
-		if text := strings.TrimSpace(lines[i]); text != "" && !strings.HasPrefix(text, "---") && !strings.HasPrefix(text, "FAIL") && !strings.HasPrefix(text, "exit") {
+		if text := strings.TrimSpace(lines[i]); text != "" && !strings.HasPrefix(text, "---") && !strings.HasPrefix(text, "FAIL") && !strings.HasPrefix(text, "exit") && !strings.Contains(text, " scripts") {
 			return text
 		}
 	}

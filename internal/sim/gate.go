@@ -41,6 +41,7 @@ const (
 	Done    Outcome = iota // it is done, and answered
 	Refused                // it is not done, and fails
 	Unknown                // it is done, and fails
+	Late                   // it is done, and its answer waits in its turn
 )
 
 // ErrRefused is the error of a call that is refused; ErrUnknown that of one
@@ -69,29 +70,28 @@ func (g *Gate) Pass(c *Call, o Outcome) {
 	c.passed <- o
 }
 
-// wait waits until a call may pass. It returns the broker to call, and whether
-// the answer is to be lost.
-func (g *Gate) wait(ctx context.Context, what string) (inner pabal.Broker, lost bool, err error) {
+// wait waits until a call may pass. It returns the broker to call, and what is
+// to become of the answer.
+func (g *Gate) wait(ctx context.Context, what string) (inner pabal.Broker, o Outcome, err error) {
 	g.mu.Lock()
 	g.count++
 	c := &Call{What: what, number: g.count, passed: make(chan Outcome, 1)}
 	g.waiting = append(g.waiting, c)
 	g.mu.Unlock()
-	var o Outcome
 	select {
 	case o = <-c.passed:
 	case <-ctx.Done():
 		g.mu.Lock()
 		g.waiting = slices.DeleteFunc(g.waiting, func(other *Call) bool { return other == c })
 		g.mu.Unlock()
-		return nil, false, ctx.Err()
+		return nil, o, ctx.Err()
 	}
 	if o == Refused {
-		return nil, false, ErrRefused
+		return nil, o, ErrRefused
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.inner, o == Unknown, nil
+	return g.inner, o, nil
 }
 
 // Restart has all calls go to next from now on, and all tails follow it: they
@@ -118,43 +118,60 @@ type node struct {
 	name string
 }
 
-func (n *node) wait(ctx context.Context, format string, args ...any) (pabal.Broker, bool, error) {
+func (n *node) wait(ctx context.Context, format string, args ...any) (pabal.Broker, Outcome, error) {
 	return n.gate.wait(ctx, n.name+": "+fmt.Sprintf(format, args...))
 }
 
-func (n *node) Append(ctx context.Context, ch pabal.Channel, p pabal.Publish) (pabal.Appended, error) {
-	what := ""
-	for i := range p.Messages {
-		data := p.Messages[i].Data
-		what += fmt.Sprintf(" %.12q", data)
+// answer has the answer of a call that was done come, or be lost, or wait. What
+// was done is not undone when the asker gives up.
+func (n *node) answer(ctx context.Context, o Outcome, format string, args ...any) error {
+	if o == Late {
+		var err error
+		if _, o, err = n.wait(ctx, "the answer to "+format, args...); err != nil {
+			return err
+		}
 	}
-	inner, lost, err := n.wait(ctx, "append to %s, close %v:%s", ch, p.Close, what)
+	if o == Unknown {
+		return ErrUnknown
+	}
+	return nil
+}
+
+func (n *node) Append(ctx context.Context, ch pabal.Channel, p pabal.Publish) (pabal.Appended, error) {
+	what := fmt.Sprintf("append to %s, close %v:", ch, p.Close)
+	for i := range p.Messages {
+		what += fmt.Sprintf(" %.12q", p.Messages[i].Data)
+	}
+	inner, o, err := n.wait(ctx, "%s", what)
 	if err != nil {
 		return pabal.Appended{}, err
 	}
 	done, err := inner.Append(ctx, ch, p)
-	if lost && err == nil {
-		return pabal.Appended{}, ErrUnknown
+	if err == nil {
+		err = n.answer(ctx, o, "%s", what)
 	}
 	return done, err
 }
 
 func (n *node) Read(ctx context.Context, ch pabal.Channel, q pabal.Query) (pabal.Page, error) {
-	inner, _, err := n.wait(ctx, "read %s %+v", ch, q)
+	inner, o, err := n.wait(ctx, "read %s %+v", ch, q)
 	if err != nil {
 		return pabal.Page{}, err
 	}
-	return inner.Read(ctx, ch, q)
+	page, err := inner.Read(ctx, ch, q)
+	if err == nil && o == Late {
+		_, _, err = n.wait(ctx, "the answer to read %s %+v", ch, q)
+	}
+	return page, err
 }
 
 func (n *node) Delete(ctx context.Context, ch pabal.Channel) error {
-	inner, lost, err := n.wait(ctx, "delete %s", ch)
+	inner, o, err := n.wait(ctx, "delete %s", ch)
 	if err != nil {
 		return err
 	}
-	err = inner.Delete(ctx, ch)
-	if lost && err == nil {
-		return ErrUnknown
+	if err = inner.Delete(ctx, ch); err == nil {
+		err = n.answer(ctx, o, "delete %s", ch)
 	}
 	return err
 }
