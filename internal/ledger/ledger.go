@@ -284,11 +284,21 @@ func (g *Log) late(e Entry) *record {
 		return nil
 	case r != nil && (!r.gone() || r.cursor != e.Cursor || r.message != m):
 		return nil
-	case r == nil && g.rules.Lossy: // nobody knew it before
-		r = &record{offset: at, cursor: e.Cursor, message: m, lost: max(1, g.ledger.began[epoch]) + 1}
-		g.records[at] = r
-		g.order = slices.Insert(g.order, g.after(at), r)
+	case r != nil:
+		return r
 	}
+	gone := max(1, g.ledger.began[epoch]) + 1
+	switch { // nobody knew it before
+	case g.rules.Lossy:
+		r = &record{offset: at, cursor: e.Cursor, message: m, lost: gone}
+	case g.rules.Ages || g.rules.Keep > 0:
+		r = &record{offset: at, cursor: e.Cursor, message: m, trimmed: gone}
+		m.at = r
+	default:
+		return nil
+	}
+	g.records[at] = r
+	g.order = slices.Insert(g.order, g.after(at), r)
 	return r
 }
 
