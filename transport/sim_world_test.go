@@ -456,6 +456,7 @@ func (w *simWorld) finish() {
 		w.hold()
 		for _, r := range w.readers {
 			r.checkLive()
+			r.checkOwed()
 		}
 		w.atOnce()
 	}
