@@ -117,7 +117,7 @@ crash: ## kill -9 a server CRASHES (5000) times under publishers and readers: no
 
 .PHONY: chaos
 chaos: ## 2,000 readers through proxies that make trouble, of a server that is killed, stopped and starved (CHAOSFLAGS='-for 5m'; 6 minutes)
-	$(GO) test -count=1 -timeout 0 -v ./internal/chaos -readers 2000 -for 5m $(CHAOSFLAGS)
+	$(GO) test -count=1 -timeout 0 -v ./internal/chaos -readers 2000 -for 5m -seed 0 $(CHAOSFLAGS)
 
 .PHONY: clean
 clean: ## remove what was built; data and installed packages stay

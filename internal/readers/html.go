@@ -69,6 +69,11 @@ func Iframe(ctx context.Context, t *Target) iter.Seq2[Item, error] {
 			if bytes.ContainsAny(text, "<>&\u2028\u2029") {
 				return false, fmt.Errorf("%.200q is not safe in a script", text)
 			}
+			refused := &StatusError{Header: resp.Header, Body: text} // which a frame is told by a call, too
+			if p, ok := refused.Problem(); ok && p.Title != "" {
+				refused.Status = p.Status
+				return false, refused
+			}
 			it, err := parseForm(text)
 			if err != nil {
 				return false, err
