@@ -222,7 +222,7 @@ func (f *follower) broken(number int, by *readers.Technique, watch *watch, got i
 		}
 		return nil
 	}
-	if watch.ctx.Err() != nil || isBroken(err) {
+	if watch.ctx.Err() != nil || readers.IsBroken(err) {
 		return nil
 	}
 	if now, _ := f.world.present(); now != number { // a poll has met a server that speaks another protocol

@@ -138,7 +138,7 @@ func (p *publisher) send(ctx context.Context, client *http.Client, base string, 
 		p.trail.tell("%s was refused: %v", s.channel, err)
 		pause(ctx, 100*time.Millisecond)
 		return nil
-	case limited.Err() != nil, isBroken(err):
+	case limited.Err() != nil, readers.IsBroken(err):
 		p.tally.unknown.Add(1)
 		p.trail.tell("what became of a publish to %s is not known: %v", s.channel, err)
 		return nil

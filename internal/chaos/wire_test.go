@@ -4,16 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/coder/websocket"
 
 	"github.com/pabal/pabal/internal/ledger"
 	"github.com/pabal/pabal/internal/readers"
@@ -87,22 +83,4 @@ func read(ctx context.Context, c *http.Client, base, channel, from string) (entr
 		from, more = a.Cursor, a.More
 	}
 	return entries, nil
-}
-
-// isBroken reports whether err is of a connection that broke, or could not be
-// made.
-func isBroken(err error) bool {
-	var op *net.OpError
-	if websocket.CloseStatus(err) == websocket.StatusGoingAway {
-		return true
-	}
-	if errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
-		return true
-	}
-	for _, text := range []string{"server closed idle connection", "connection broken", "http2: ", "connection reset"} {
-		if strings.Contains(err.Error(), text) {
-			return true
-		}
-	}
-	return false
 }

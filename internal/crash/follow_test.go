@@ -81,8 +81,8 @@ func (f *follower) live(ctx context.Context, l *life) error {
 		case err == nil && !rest:
 		case err == nil:
 			l.pause(ctx, 20*time.Millisecond)
-		case l.isDying() && (isBroken(err) || isStopping(err)):
-		case isBroken(err):
+		case l.isDying() && (readers.IsBroken(err) || isStopping(err)):
+		case readers.IsBroken(err):
 			// The server may have ended by itself; then that is what to report.
 			if l.pause(ctx, time.Second) {
 				return fmt.Errorf("the connection broke, though nobody killed the server: %w", err)

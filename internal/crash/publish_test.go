@@ -156,7 +156,7 @@ func (t *target) judge(ctx context.Context, err error) error {
 		}
 		return err
 	}
-	if ctx.Err() != nil || isBroken(err) && !t.pause(ctx, time.Second) {
+	if ctx.Err() != nil || readers.IsBroken(err) && !t.pause(ctx, time.Second) {
 		return errBroken
 	}
 	return fmt.Errorf("the connection broke, though nobody killed the server: %w", err)

@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/pabal/pabal/internal/live"
 )
@@ -200,22 +196,4 @@ func (w *world) end(l *life, how int) error {
 // configure writes the configuration.
 func (w *world) configure(text string) error {
 	return os.WriteFile(filepath.Join(w.dir, "pabal.yaml"), []byte(text), 0o600)
-}
-
-// isBroken reports whether err is of a connection that broke, or could not be
-// made.
-func isBroken(err error) bool {
-	var op *net.OpError
-	if websocket.CloseStatus(err) == websocket.StatusGoingAway {
-		return true
-	}
-	if errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
-		return true
-	}
-	for _, text := range []string{"server closed idle connection", "connection broken", "http2: ", "connection reset"} {
-		if strings.Contains(err.Error(), text) {
-			return true
-		}
-	}
-	return false
 }
