@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pabal/pabal/internal/flight"
 )
 
 // A Hub is the live side of one node: it follows the channels that are read
@@ -31,7 +33,7 @@ type Hub struct {
 	perHost  map[string]int // sessions by Grant.Address
 	sessions int
 
-	flights flights
+	reads flight.Group[reading, Page]
 	counters
 }
 
@@ -52,7 +54,6 @@ var ErrHubClosed = errors.New("the server is stopping; connect again")
 func NewHub(broker Broker, limits Limits) *Hub {
 	h := &Hub{broker: broker, limits: limits.WithDefaults(), tails: map[Channel]*Tail{}, perHost: map[string]int{}}
 	h.slots = make(chan struct{}, h.limits.Reads)
-	h.flights.running = map[flightKey]*flight{}
 	h.ctx, h.close = context.WithCancel(context.Background())
 	if l, ok := broker.(Lossless); ok {
 		h.lossless = l.Lossless()
@@ -95,7 +96,7 @@ func (h *Hub) Stats() Stats {
 // error, any session on any node that reads from before p reads each of its
 // messages, once.
 func (h *Hub) Publish(ctx context.Context, g Grant, ch Channel, p Publish) (Appended, error) {
-	if err := g.publish(ch); err != nil {
+	if err := g.Check(ToPublish, ch); err != nil {
 		return Appended{}, err
 	}
 	if err := h.limits.check(&p); err != nil {
@@ -110,13 +111,13 @@ func (h *Hub) Publish(ctx context.Context, g Grant, ch Channel, p Publish) (Appe
 
 // Delete forgets ch's log for the holder of g. Readers are told.
 func (h *Hub) Delete(ctx context.Context, g Grant, ch Channel) error {
-	if err := g.publish(ch); err != nil {
+	if err := g.Check(ToPublish, ch); err != nil {
 		return err
 	}
 	return h.broker.Delete(ctx, ch)
 }
 
-// End returns the end of ch's log, and whether it is closed.
+// End returns the end of ch's log, and whether it is closed. No grant is asked.
 func (h *Hub) End(ctx context.Context, ch Channel) (end Position, closed bool, err error) {
 	page, err := h.readNow(ctx, ch, h.query(FromNow()))
 	return page.End, page.Closed, err
@@ -272,74 +273,24 @@ func (h *Hub) readNow(ctx context.Context, ch Channel, q Query) (Page, error) {
 	return h.broker.Read(ctx, ch, q)
 }
 
-// flights share one read of the broker among all that ask for the same part
-// of the same log while it has not yet begun. Of those reads one is under way
-// at a time.
-type flights struct {
-	mu      sync.Mutex
-	running map[flightKey]*flight
-}
-
-type flightKey struct {
+// A reading is what a shared read of the broker is for.
+type reading struct {
 	channel Channel
 	query   Query
 }
 
-type flight struct {
-	after *flight // of the same key; it lands before this one begins
-	begun bool    // guarded by flights.mu: it may not be joined any more
-	done  chan struct{}
-	page  Page
-	err   error
-}
-
-// read is readNow, shared. The read begins after the call did, so it sees
-// whatever was acknowledged before.
+// read is readNow, shared among all that ask for the same part of the same log
+// before it has begun. It begins after the call did, so it sees whatever was
+// acknowledged before.
 func (h *Hub) read(ctx context.Context, ch Channel, q Query) (Page, error) {
-	key := flightKey{ch, q}
-	h.flights.mu.Lock()
-	f := h.flights.running[key]
-	if f == nil || f.begun {
-		f = &flight{after: f, done: make(chan struct{})}
-		if !h.spawn(func() { h.fly(key, f) }) {
-			h.flights.mu.Unlock()
+	return h.reads.Do(ctx, reading{ch, q}, h.spawn, ErrHubClosed, func(begin func()) (Page, error) {
+		select {
+		case h.slots <- struct{}{}:
+		case <-h.ctx.Done():
 			return Page{}, ErrHubClosed
 		}
-		h.flights.running[key] = f
-	}
-	h.flights.mu.Unlock()
-	select {
-	case <-f.done:
-		return f.page, f.err
-	case <-ctx.Done():
-		return Page{}, ctx.Err()
-	}
-}
-
-func (h *Hub) fly(key flightKey, f *flight) {
-	defer h.land(key, f)
-	if f.after != nil {
-		<-f.after.done
-		f.after = nil
-	}
-	select {
-	case h.slots <- struct{}{}:
-	case <-h.ctx.Done():
-		f.err = ErrHubClosed
-		return
-	}
-	defer func() { <-h.slots }()
-	h.flights.mu.Lock()
-	f.begun = true
-	h.flights.mu.Unlock()
-	f.page, f.err = h.broker.Read(h.ctx, key.channel, key.query)
-}
-
-func (h *Hub) land(key flightKey, f *flight) {
-	h.flights.mu.Lock()
-	if h.flights.running[key] == f {
-		delete(h.flights.running, key)
-	}
-	h.flights.mu.Unlock()
-	close(f.done)
+		defer func() { <-h.slots }()
+		begin()
+		return h.broker.Read(h.ctx, ch, q)
+	})
 }

@@ -23,20 +23,25 @@ const root = "pabal"
 // layers says which parts of this module a part may import, beside the standard library and itself.
 // "x" is the folder x with all below it; "x/*" is each folder in x by itself, which does not see the others.
 //
-//	cmd → server → {transport, dialect, api, auth, web, broker/*} → pabal → standard library
+//	cmd → server → {transport, dialect, api, auth, presence, call, web, broker/*} → pabal → standard library
 var layers = map[string][]string{
-	root:         nil,
+	root:         {"internal/flight", "internal/arms"},
 	"vector":     {root},
 	"internal/*": {root},
-	"transport":  {root, "vector", "internal/*"},
-	"dialect/*":  {root, "internal/*"},
-	"broker/*":   {root, "internal/*"},
-	"api":        {root, "internal/*"},
-	"auth":       {root},
-	"web":        nil,
-	"client":     {root, "vector", "internal/*"},
-	"server":     {root, "internal/*", "transport", "dialect/*", "broker/*", "api", "auth", "web"},
-	"cmd":        {root, "vector", "server", "client"},
+
+	"internal/arms":   nil, // these know nothing of Pabal
+	"internal/flight": nil,
+	"transport":       {root, "vector", "internal/*"},
+	"dialect/*":       {root, "internal/*"},
+	"broker/*":        {root, "internal/*"},
+	"api":             {root, "internal/*"},
+	"auth":            {root, "internal/*"},
+	"presence":        {root, "internal/*"},
+	"call":            {root, "internal/*"},
+	"web":             nil,
+	"client":          {root, "vector", "internal/*"},
+	"server":          {root, "internal/*", "transport", "dialect/*", "broker/*", "api", "auth", "presence", "call", "web"},
+	"cmd":             {root, "vector", "server", "client"},
 }
 
 // suite is the promises of a broker as tests: only test files import it.
@@ -51,6 +56,8 @@ type home struct {
 // homes names the home of each third party, by the beginning of its import path.
 var homes = map[string]home{
 	"github.com/gobwas/":              {folders: []string{"internal/websocket"}},
+	"github.com/golang-jwt/":          {folders: []string{"auth"}, tests: true},
+	"github.com/MicahParks/":          {folders: []string{"auth"}},
 	"github.com/coder/websocket":      {folders: []string{"client", "internal/readers"}, tests: true},
 	"github.com/prometheus/":          {folders: []string{"server"}},
 	"github.com/shirou/gopsutil":      {folders: []string{"server"}},
@@ -129,6 +136,9 @@ func wrongHome(dir, imp string, isTest bool) string {
 func part(dir string) (line, folder string) {
 	if dir == "" {
 		return root, root
+	}
+	if _, ok := layers[dir]; ok && dir != root {
+		return dir, dir
 	}
 	segments := strings.Split(dir, "/")
 	if _, ok := layers[segments[0]]; ok && segments[0] != root {

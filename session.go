@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/pabal/pabal/internal/arms"
 )
 
 // A Session is one reader: its grant, its places, its options. It belongs to
@@ -17,6 +19,7 @@ type Session struct {
 	waker   Waker // nil: what is there is read once
 	options Options
 	address string
+	grant   *Grant    // nil: it allows every channel, for ever, and has no inbox
 	due     time.Time // of a throttled session: it rests until then
 	turn    uint      // which place is stepped first
 	places  []place
@@ -62,7 +65,7 @@ const (
 type place struct {
 	channel Channel
 	tail    *Tail
-	arm     *arm
+	arm     *arms.Arm[Waker]
 	at      *link    // on the tail; nil if it is not there
 	pos     Position // if at is nil
 	catch   *catchUp // what is to be given, or read, before the tail is looked at
@@ -89,8 +92,37 @@ func (h *Hub) Open(g Grant, w Waker, o Options) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{hub: h, waker: w, options: o, address: g.Address}
+	if g.Rules != nil || g.User != "" || g.Connection != "" || !g.Expires.IsZero() {
+		s.grant = &g
+	}
 	s.places = s.first[:0]
 	return s, nil
+}
+
+// Refresh has s read on by g, a newer grant of its user, which must allow all
+// that it reads. After an error it reads on by the one it had.
+func (s *Session) Refresh(g Grant) error {
+	if s.grant != nil {
+		if g.User != s.grant.User {
+			return &ForbiddenError{ToRead, "", "the new token is of another user"}
+		}
+		g.Connection = s.grant.Connection
+	}
+	for i := range s.places {
+		if err := g.Check(ToRead, s.places[i].channel); err != nil {
+			return err
+		}
+	}
+	s.grant = &g
+	return nil
+}
+
+// Grant returns what s reads by.
+func (s *Session) Grant() Grant {
+	if s.grant == nil {
+		return Grant{Address: s.address}
+	}
+	return *s.grant
 }
 
 // Close ends s. It may be called more than once.
@@ -106,9 +138,14 @@ func (s *Session) Close() {
 	s.hub.leave(s.address)
 }
 
-// Subscribe adds ch to what s reads. It does not block: where reading begins
-// is resolved by the next [Session.CatchUp].
+// Subscribe adds ch to what s reads, if its grant allows that: it is asked here
+// and not again. It does not block: where reading begins is resolved by the
+// next [Session.CatchUp].
 func (s *Session) Subscribe(ch Channel, from From) error {
+	g := s.Grant()
+	if err := g.Check(ToRead, ch); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(s.places, func(p place) bool { return p.channel == ch }) {
 		return invalid("channel %q is subscribed to already", ch)
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pabal/pabal/internal/arms"
 )
 
 // A Tail is the end of one followed channel's log: a linked list of entries
@@ -26,7 +28,7 @@ type Tail struct {
 	window []*link // the first is only a place; the last is the end. Empty until started
 	bytes  int
 	repair
-	wakers  wakers
+	wakers  arms.Set[Waker]
 	memo    []*conflated // the latest ranges that were asked for
 	start   *start
 	cancel  context.CancelFunc
@@ -131,13 +133,13 @@ func (t *Tail) last() *link { return t.window[len(t.window)-1] }
 // accept is what the broker calls.
 func (t *Tail) accept(e *Entry) {
 	t.mu.Lock()
-	var wake []*arm
+	var wake []*arms.Arm[Waker]
 	switch {
 	case len(t.window) == 0: // it has not begun
 	case e != nil && t.last().covers(e.Position()): // a repeat
 	case e != nil && e.Epoch == t.last().Epoch && e.Prev == t.last().Offset:
 		t.linkLocked(e)
-		wake = t.wakers.take()
+		wake = t.wakers.Take()
 	case t.dirty:
 		t.again = true
 	default: // a hole, or fn(nil)
@@ -176,18 +178,16 @@ func (t *Tail) restartLocked(end Position) {
 	t.window, t.bytes = []*link{root(end)}, 0
 }
 
-func (t *Tail) wake(list []*arm) {
+func (t *Tail) wake(list []*arms.Arm[Waker]) {
 	if len(list) == 0 {
 		return
 	}
 	for _, a := range list {
-		a.waker.Wake(t)
+		a.Waker.Wake(t)
 	}
 	clear(list)
 	t.mu.Lock()
-	if t.wakers.spare == nil {
-		t.wakers.spare = list[:0]
-	}
+	t.wakers.Give(list)
 	t.mu.Unlock()
 }
 
@@ -234,9 +234,9 @@ func (t *Tail) mend(from Position, page Page) bool {
 	changed, whole := t.mendLocked(from, page)
 	t.dirty = !whole || t.again
 	done := !t.dirty
-	var wake []*arm
+	var wake []*arms.Arm[Waker]
 	if changed || done && t.late != 0 {
-		wake = t.wakers.take()
+		wake = t.wakers.Take()
 	}
 	t.mu.Unlock()
 	t.wake(wake)
@@ -271,26 +271,26 @@ func (t *Tail) mendLocked(from Position, page Page) (changed, whole bool) {
 }
 
 // register counts one more session of w at t.
-func (t *Tail) register(w Waker) *arm {
+func (t *Tail) register(w Waker) *arms.Arm[Waker] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.wakers.add(w)
+	return t.wakers.Add(w)
 }
 
-func (t *Tail) unregister(a *arm) {
+func (t *Tail) unregister(a *arms.Arm[Waker]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wakers.remove(a)
+	t.wakers.Remove(a)
 }
 
 // arm has a's waker told of the next change. Whoever arms must look once more.
-func (t *Tail) arm(a *arm) {
-	if a.set.Load() {
+func (t *Tail) arm(a *arms.Arm[Waker]) {
+	if a.Armed() {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wakers.arm(a)
+	t.wakers.Arm(a)
 }
 
 // locate returns the link whose position is p. Without one, ahead says that p

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/broker/disk"
+	"github.com/pabal/pabal/internal/pattern"
 	"github.com/pabal/pabal/server/config"
 )
 
@@ -82,9 +83,9 @@ func CheckPatterns(patterns []string) error {
 // matcher returns what matches one of patterns; nil, which is all, if there is
 // none.
 func matcher(patterns []string) (func(pabal.Channel) bool, error) {
-	var all []config.Pattern
+	var all []pattern.Pattern
 	for _, text := range patterns {
-		var p config.Pattern
+		var p pattern.Pattern
 		if err := p.UnmarshalText([]byte(text)); err != nil {
 			return nil, err
 		}

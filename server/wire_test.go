@@ -12,6 +12,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/broker/disk"
+	"github.com/pabal/pabal/internal/pattern"
 	"github.com/pabal/pabal/server/config"
 )
 
@@ -34,8 +35,8 @@ func TestLimits(t *testing.T) {
 func TestRules(t *testing.T) {
 	c := config.Default()
 	c.Namespaces = config.Namespaces{
-		{Name: "live", Match: []config.Pattern{"sports/live"}, Keep: config.Keep{Keep: "latest", KeepEntries: 5, KeepKeys: 6, Sync: "never", IDs: 7}},
-		{Name: "slow", Match: []config.Pattern{"sports/*"}, Keep: config.Keep{KeepBytes: 5, KeepAge: time.Hour, Sync: "interval", IDWindow: time.Minute, CloseAfter: time.Second}},
+		{Name: "live", Match: []pattern.Pattern{"sports/live"}, Keep: config.Keep{Keep: "latest", KeepEntries: 5, KeepKeys: 6, Sync: "never", IDs: 7}},
+		{Name: "slow", Match: []pattern.Pattern{"sports/*"}, Keep: config.Keep{KeepBytes: 5, KeepAge: time.Hour, Sync: "interval", IDWindow: time.Minute, CloseAfter: time.Second}},
 	}
 	rules, err := newRules(c)
 	if err != nil {
@@ -58,7 +59,7 @@ func TestNamespacesOfMemory(t *testing.T) {
 	cfg := testConfig()
 	few := cfg.Keep
 	few.KeepEntries = 2
-	cfg.Namespaces = config.Namespaces{{Name: "few", Match: []config.Pattern{"few/*"}, Keep: few}}
+	cfg.Namespaces = config.Namespaces{{Name: "few", Match: []pattern.Pattern{"few/*"}, Keep: few}}
 	b, health, err := openBroker(cfg, slog.New(slog.DiscardHandler))
 	if err != nil || health != nil {
 		t.Fatalf("the memory broker: health is there: %v, error %v; want neither", health != nil, err)

@@ -69,7 +69,7 @@ func (c *Config) check(from Provenance) error {
 	}
 	for i, n := range c.Namespaces {
 		for _, p := range n.Match {
-			if most := int(c.Messages.ChannelBytes); p.shortest() > most {
+			if most := int(c.Messages.ChannelBytes); p.Shortest() > most {
 				fail(of(i, "match"), "%q matches no channel, as a name has %d bytes at most; shorten it or raise channel-bytes", p, most)
 			}
 		}

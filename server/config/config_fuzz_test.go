@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/pattern"
 	"github.com/pabal/pabal/server/config"
 )
 
@@ -104,7 +105,7 @@ func FuzzPattern(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, text, name string) {
-		var p config.Pattern
+		var p pattern.Pattern
 		ch, err := pabal.ParseChannel(name)
 		if err != nil || p.UnmarshalText([]byte(text)) != nil {
 			return

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/pattern"
 )
 
 // A Namespace is the channels that some patterns match, and what is kept of
 // them. Whatever a file does not say of it is as for the whole node.
 type Namespace struct {
 	Name  string
-	Match []Pattern
+	Match []pattern.Pattern
 	Keep  Keep
 }
 
@@ -108,7 +109,7 @@ func (l *loader) addMatch(d *draft, e entry) {
 		l.fail(e.valueAt, "match: there is no pattern; write a name, one with * for a part of it, or * for all")
 	}
 	for i, text := range texts {
-		var p Pattern
+		var p pattern.Pattern
 		if err := p.UnmarshalText([]byte(text)); err != nil {
 			l.fail(each[i], "match: %w", err)
 			continue
@@ -150,10 +151,10 @@ func (l *loader) checkNew(d *draft) {
 
 // covering returns a pattern that matches whatever p does, of a namespace that
 // is there already, and where it is; or "".
-func (l *loader) covering(p Pattern) (q Pattern, at string) {
+func (l *loader) covering(p pattern.Pattern) (q pattern.Pattern, at string) {
 	for _, d := range l.drafts {
 		for i, q := range d.Match {
-			if q.covers(p) {
+			if q.Covers(p) {
 				return q, d.each[i]
 			}
 		}

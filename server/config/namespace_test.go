@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/pattern"
 	"github.com/pabal/pabal/server/config"
 )
 
@@ -45,9 +46,9 @@ func TestNamespaces(t *testing.T) {
 	slow.IDWindow, slow.IDs, slow.Sync, slow.CloseAfter = time.Hour, 5, "interval", 36*time.Hour
 	rest.KeepAge = time.Hour
 	for i, want := range []config.Namespace{
-		{Name: "sports/live", Match: []config.Pattern{"sports/live"}, Keep: live},
-		{Name: "slow", Match: []config.Pattern{"sports/*", "news"}, Keep: slow},
-		{Name: "*", Match: []config.Pattern{"*"}, Keep: rest},
+		{Name: "sports/live", Match: []pattern.Pattern{"sports/live"}, Keep: live},
+		{Name: "slow", Match: []pattern.Pattern{"sports/*", "news"}, Keep: slow},
+		{Name: "*", Match: []pattern.Pattern{"*"}, Keep: rest},
 	} {
 		if got := c.Namespaces[i]; got.Name != want.Name || !slices.Equal(got.Match, want.Match) || got.Keep != want.Keep {
 			t.Errorf("namespace %d: got %+v, want %+v", i, got, want)
@@ -152,7 +153,7 @@ func TestUnreachable(t *testing.T) {
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		first, second := drawName(rt, "ab*", "first"), drawName(rt, "ab*", "second")
-		var p, q config.Pattern
+		var p, q pattern.Pattern
 		if p.UnmarshalText([]byte(first)) != nil || q.UnmarshalText([]byte(second)) != nil {
 			return
 		}

@@ -8,12 +8,13 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/pattern"
 	"github.com/pabal/pabal/server/config"
 )
 
-func pattern(t *testing.T, text string) config.Pattern {
+func parsePattern(t *testing.T, text string) pattern.Pattern {
 	t.Helper()
-	var p config.Pattern
+	var p pattern.Pattern
 	if err := p.UnmarshalText([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestDocumentedPatterns(t *testing.T) {
 			continue
 		}
 		rows++
-		p := pattern(t, cells[1])
+		p := parsePattern(t, cells[1])
 		for i, want := range []bool{true, false} {
 			for _, name := range names.FindAllStringSubmatch(cells[2+i], -1) {
 				ch, err := pabal.ParseChannel(name[1])
@@ -61,7 +62,7 @@ func TestPatternErrors(t *testing.T) {
 		"sports/**": `"sports/**" has two * in a row, and one says it all: at the end, as in sports/*, for whatever is below`,
 		"a[bc]":     `"a[bc]" matches no channel: channel "a[bc]": byte '[' is not allowed `,
 	} {
-		var p config.Pattern
+		var p pattern.Pattern
 		err := p.UnmarshalText([]byte(text))
 		wantError(t, err, want)
 		if p != "" {
@@ -71,7 +72,7 @@ func TestPatternErrors(t *testing.T) {
 }
 
 // asRegexp says the same as p in another language.
-func asRegexp(p config.Pattern) *regexp.Regexp {
+func asRegexp(p pattern.Pattern) *regexp.Regexp {
 	segments := strings.Split(string(p), "/")
 	for i, s := range segments {
 		switch {
@@ -98,7 +99,7 @@ func drawName(t *rapid.T, letters, what string) string {
 
 func TestPatternAgainstRegexp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var p config.Pattern
+		var p pattern.Pattern
 		if p.UnmarshalText([]byte(drawName(t, "ab*", "pattern"))) != nil {
 			return
 		}
@@ -112,8 +113,8 @@ func TestPatternAgainstRegexp(t *testing.T) {
 
 func BenchmarkFind(b *testing.B) {
 	names := config.Namespaces{
-		{Match: []config.Pattern{"sports/*/scores", "sports/live"}}, {Match: []config.Pattern{"room-*"}},
-		{Match: []config.Pattern{"chat/*"}}, {Match: []config.Pattern{"users/*/inbox"}},
+		{Match: []pattern.Pattern{"sports/*/scores", "sports/live"}}, {Match: []pattern.Pattern{"room-*"}},
+		{Match: []pattern.Pattern{"chat/*"}}, {Match: []pattern.Pattern{"users/*/inbox"}},
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,4 +1,5 @@
-package config
+// Package pattern is how a file and a token name channels.
+package pattern
 
 import (
 	"fmt"
@@ -73,8 +74,8 @@ func matchSegment(glob, segment string) bool {
 	return strings.Trim(glob[g:], "*") == ""
 }
 
-// covers reports whether p matches whatever q does.
-func (p Pattern) covers(q Pattern) bool {
+// Covers reports whether p matches whatever q does.
+func (p Pattern) Covers(q Pattern) bool {
 	// What matches q as it is written has, for each * of q, something that only a
 	// * of p can match, whatever it is.
 	return p.Match(pabal.Channel(q)) && (p.below() || !q.below())
@@ -83,8 +84,8 @@ func (p Pattern) covers(q Pattern) bool {
 // below reports whether p matches all that lies below something.
 func (p Pattern) below() bool { return p == "*" || strings.HasSuffix(string(p), "/*") }
 
-// shortest returns how long a name is at least that p matches.
-func (p Pattern) shortest() int {
+// Shortest returns how long a name is at least that p matches.
+func (p Pattern) Shortest() int {
 	n := 0
 	for segment := range strings.SplitSeq(string(p), "/") {
 		n += 1 + max(1, len(segment)-strings.Count(segment, "*"))

@@ -1,4 +1,4 @@
-package config
+package pattern
 
 import (
 	"testing"
@@ -21,14 +21,14 @@ func FuzzCovers(f *testing.F) {
 		if err != nil || p.UnmarshalText([]byte(one)) != nil || q.UnmarshalText([]byte(other)) != nil {
 			return
 		}
-		if p.covers(q) && q.Match(ch) && !p.Match(ch) {
+		if p.Covers(q) && q.Match(ch) && !p.Match(ch) {
 			t.Errorf("%q covers %q, and only the other matches %q", one, other, name)
 		}
-		if !p.covers(p) {
+		if !p.Covers(p) {
 			t.Errorf("%q does not cover itself", one)
 		}
-		if len(name) < p.shortest() && p.Match(ch) {
-			t.Errorf("%q matches %q, and what it matches has %d bytes at least", one, name, p.shortest())
+		if len(name) < p.Shortest() && p.Match(ch) {
+			t.Errorf("%q matches %q, and what it matches has %d bytes at least", one, name, p.Shortest())
 		}
 	})
 }
