@@ -117,6 +117,14 @@ func (s *Session) Refresh(g Grant) error {
 	return nil
 }
 
+// Expires returns when the grant of s does.
+func (s *Session) Expires() (never time.Time) {
+	if s.grant == nil {
+		return never
+	}
+	return s.grant.Expires
+}
+
 // Grant returns what s reads by.
 func (s *Session) Grant() Grant {
 	if s.grant == nil {
@@ -152,7 +160,7 @@ func (s *Session) Subscribe(ch Channel, from From) error {
 	if limit := s.hub.limits.ChannelsPerResponse; len(s.places) >= limit {
 		return &LimitError{Limit: "channels-per-response", Max: limit, What: "one more channel"}
 	}
-	p := place{channel: ch}
+	p := place{channel: ch, pos: from.at}
 	if s.waker != nil {
 		t, err := s.hub.follow(ch)
 		if err != nil {
@@ -189,7 +197,7 @@ func (p *place) leave() {
 }
 
 // Position returns where s stands in its i-th channel: after the last item
-// that was given. It is the zero Position until the first CatchUp.
+// that was given. Until the first CatchUp it is where it was told to.
 func (s *Session) Position(i int) Position {
 	p := &s.places[i]
 	if p.at != nil {

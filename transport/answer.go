@@ -34,11 +34,14 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) err
 	if q.wait > 0 {
 		waker = signal
 	}
-	s, err := h.openSession(r.Context(), r, q, waker)
+	s, err := h.openSession(r.Context(), q, waker)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if err := h.attend(r.Context(), q, nil); err != nil {
+		return err
+	}
 	start := make([]pabal.Position, len(q.channels))
 	for i := range start {
 		start[i] = s.Position(i)
@@ -46,6 +49,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request) err
 	until := time.Now().Add(q.wait)
 	if q.parked != nil {
 		until = q.parked.until
+	}
+	if at := q.grant.Expires; !at.IsZero() && at.Before(until) { // it is answered then, and the next is refused
+		until = at
 	}
 	ctx, cancel := context.WithDeadline(r.Context(), until)
 	defer cancel()
@@ -293,7 +299,7 @@ func entityTag(q *request, a *answer, from string) string {
 // next, and is asked for anew.
 func cacheControl(r *http.Request, q *request, a *answer) string {
 	switch {
-	case r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "":
+	case q.grant.Claims != nil || q.inbox || r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "":
 		return "private, no-store"
 	case len(a.entries) == 0 || len(a.notices) > 0 || q.cursor == "" && q.before == nil || q.byHeader || !q.named || q.options.Latest:
 		return "no-store"

@@ -158,5 +158,5 @@ func (h *Handler) resetAt(r *http.Request, q *request, at pabal.Position) (*paba
 func (h *Handler) readFrom(r *http.Request, q *request, from pabal.From, o pabal.Options) (*pabal.Session, error) {
 	part := *q
 	part.from, part.options = []pabal.From{from}, o
-	return h.openSession(r.Context(), r, &part, nil)
+	return h.openSession(r.Context(), &part, nil)
 }

@@ -1,136 +1,64 @@
 package transport
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"slices"
-	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/problem"
 	"github.com/pabal/pabal/internal/websocket"
-	"github.com/pabal/pabal/internal/wire"
 )
 
-// A command is what a client of the subprotocol pabal.v1 asks for.
-type command struct {
-	ID      json.RawMessage `json:"id"`      // any number or string; the reply repeats it
-	Command string          `json:"command"` // subscribe, unsubscribe, publish or ping
-	Channel string          `json:"channel"`
-
-	Cursor string `json:"cursor"` // subscribe: where to begin,
-	Since  string `json:"since"`  // or as ?since=; now
-
-	Type        string          `json:"type"` // publish, as in an entry
-	Key         string          `json:"key"`
-	MessageID   string          `json:"messageId"`
-	ContentType string          `json:"contentType"`
-	Encoding    string          `json:"encoding"`
-	Data        json.RawMessage `json:"data"`
-	IfMatch     *string         `json:"ifMatch"` // publish only if the channel ends at this cursor
-}
-
-// A reply answers a command. It has ok or error.
-type reply struct {
-	ID        json.RawMessage  `json:"id,omitempty"`
-	OK        bool             `json:"ok,omitempty"`
-	Error     *problem.Problem `json:"error,omitempty"`
-	Channel   string           `json:"channel,omitempty"`
-	Cursor    string           `json:"cursor,omitempty"`
-	Duplicate *bool            `json:"duplicate,omitempty"`
-}
-
-// A commander does what the client of one WebSocket asks for.
+// A commander does what one client asks for, whichever way it asks.
 type commander struct {
 	handler *Handler
-	grant   pabal.Grant
-
-	// reading has f run where what the WebSocket reads belongs, and what f
-	// returns written before anything that is read after.
-	reading func(ctx context.Context, f func(context.Context, *wsReading) []byte) error
+	grant   pabal.Grant // its Connection is the client's
+	client  *client     // nil: who asks by POST
+	via     reading
 }
 
-// wsReading is what a WebSocket reads.
-type wsReading struct {
-	session  *pabal.Session
-	channels []pabal.Channel // in the session's order
+// A reading is what the client reads, which some commands change.
+type reading interface {
+	subscribe(ctx context.Context, c *commander, cmd *command, ch pabal.Channel) (*reply, error)
+	unsubscribe(ctx context.Context, c *commander, cmd *command, ch pabal.Channel) (*reply, error)
+	refresh(ctx context.Context, c *commander, g pabal.Grant) error
+	present(ctx context.Context, c *commander, cmd *command, ch pabal.Channel) error
+	listen(ctx context.Context, c *commander) error // has it read its inbox
 }
 
-// command does what one message of the client asks for. It returns the reply,
-// or nothing if that was said already, where it belongs. The error is
-// reading's.
-func (c *commander) command(ctx context.Context, ev websocket.Event) ([]byte, error) {
-	var cmd command
-	err := parseCommand(ev, &cmd)
-	if err == nil {
-		switch cmd.Command {
-		case "ping":
-			return replyTo(&cmd, &reply{}, nil), nil
-		case "subscribe", "unsubscribe", "publish":
-		default:
-			err = problem.BadRequest("command %.40q is not known; these are: subscribe, unsubscribe, publish, ping", cmd.Command)
-		}
+// do does what cmd asks for.
+func (c *commander) do(ctx context.Context, cmd *command) (*reply, error) {
+	switch cmd.Command {
+	case "ping":
+		return &reply{}, nil
+	case "refresh":
+		return c.refresh(ctx, cmd)
+	case "cancel":
+		return c.cancel(ctx, cmd)
 	}
-	var ch pabal.Channel
-	if err == nil {
-		limits := c.handler.Hub.Limits()
-		ch, err = limits.CheckChannel(cmd.Channel)
-	}
-	switch {
-	case err != nil:
-		return replyTo(&cmd, nil, err), nil
-	case cmd.Command == "publish":
-		answer, err := c.publish(ctx, &cmd, ch)
-		return replyTo(&cmd, answer, err), nil
-	}
-	return nil, c.reading(ctx, func(ctx context.Context, r *wsReading) []byte {
-		answer := &reply{Channel: cmd.Channel}
-		if cmd.Command == "unsubscribe" {
-			return replyTo(&cmd, answer, r.unsubscribe(ch))
-		}
-		at, err := r.subscribe(ctx, &cmd, ch)
-		answer.Cursor = at.String()
-		return replyTo(&cmd, answer, err)
-	})
-}
-
-// replyTo returns the frame of the reply to cmd: answer, or what went wrong.
-func replyTo(cmd *command, answer *reply, err error) []byte {
+	limits := c.handler.Hub.Limits()
+	ch, err := limits.CheckChannel(cmd.Channel)
 	if err != nil {
-		answer = &reply{Error: problem.From(err)}
+		return nil, err
 	}
-	answer.ID, answer.OK = cmd.ID, err == nil
-	return replyFrame(answer)
-}
-
-func replyFrame(a *reply) []byte {
-	text, err := json.Marshal(a)
-	if err != nil { // only an ID that is no JSON could do that, and it was parsed as such
-		text = []byte(`{"error":{"title":"Internal Server Error","status":500}}`)
+	switch cmd.Command {
+	case "subscribe":
+		return c.via.subscribe(ctx, c, cmd, ch)
+	case "unsubscribe":
+		return c.via.unsubscribe(ctx, c, cmd, ch)
+	case "publish":
+		return c.publish(ctx, cmd, ch)
+	case "presence":
+		return c.present(ctx, cmd, ch)
+	case "call":
+		return c.call(ctx, cmd, ch)
 	}
-	return websocket.Message(websocket.OpText, text, false)
-}
-
-func parseCommand(ev websocket.Event, cmd *command) error {
-	if ev.Op != websocket.OpText {
-		return problem.BadRequest("a command is a text message with one JSON object")
-	}
-	d := json.NewDecoder(bytes.NewReader(ev.Payload))
-	d.DisallowUnknownFields()
-	if err := d.Decode(cmd); err != nil {
-		return problem.BadRequest("a command is one JSON object, such as {\"id\":1,\"command\":\"subscribe\",\"channel\":\"chat\"}: %v", strings.TrimPrefix(err.Error(), "json: "))
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return problem.BadRequest("a message holds one command; send the next in a message of its own")
-	}
-	if id := cmd.ID; len(id) > 128 || len(id) > 0 && id[0] != '"' && id[0] != '-' && (id[0] < '0' || id[0] > '9') {
-		cmd.ID = nil
-		return problem.BadRequest("id must be a number or a string of at most 128 bytes")
-	}
-	return nil
+	return c.answer(ctx, cmd, ch)
 }
 
 func (c *commander) publish(ctx context.Context, cmd *command, ch pabal.Channel) (*reply, error) {
@@ -164,6 +92,9 @@ func (c *commander) publish(ctx context.Context, cmd *command, ch pabal.Channel)
 
 // publishRaw appends what a raw WebSocket was sent to its channel.
 func (c *commander) publishRaw(ctx context.Context, ch pabal.Channel, ev websocket.Event) (pabal.Appended, error) {
+	if err := c.client.counted(c.handler); err != nil {
+		return pabal.Appended{}, err
+	}
 	m := pabal.Message{Data: ev.Payload, ContentType: "application/octet-stream"}
 	if ev.Op == websocket.OpText {
 		m.ContentType = ""
@@ -171,8 +102,12 @@ func (c *commander) publishRaw(ctx context.Context, ch pabal.Channel, ev websock
 	return c.append(ctx, ch, pabal.Publish{Messages: []pabal.Message{m}})
 }
 
-// append publishes p, and logs it if the server cannot.
+// append publishes p, if the client's token has not expired meanwhile, and logs
+// it if the server cannot.
 func (c *commander) append(ctx context.Context, ch pabal.Channel, p pabal.Publish) (pabal.Appended, error) {
+	if err := c.valid(); err != nil {
+		return pabal.Appended{}, err
+	}
 	done, err := c.handler.Hub.Publish(ctx, c.grant, ch, p)
 	if err != nil && ctx.Err() == nil {
 		c.handler.failures.Log(c.handler.Log, err, "channel", ch)
@@ -180,63 +115,186 @@ func (c *commander) append(ctx context.Context, ch pabal.Channel, p pabal.Publis
 	return done, err
 }
 
-// refused says why a raw client's message was not taken. The one before was at
-// last.
-func refused(err error, last pabal.Position) wsEnd {
-	p := problem.From(err)
-	end := wsEnd{code: 1008, reason: p.Detail, last: last}
-	switch {
-	case p.Status == 413:
-		end.code = 1009
-	case p.Status == 429 || p.Status == 503 || p.Status == 507:
-		end.code = 1013
-	case p.Status >= 500:
-		end.code, end.reason = 1011, "the message was not taken"
+// valid reports that the client's token has expired: what it reads ends then
+// too, but not at the same instant.
+func (c *commander) valid() error {
+	if at := c.grant.Expires; !at.IsZero() && !time.Now().Before(at) {
+		return problem.Unauthorized("the token has expired; refresh it, or come again with a new one")
 	}
-	return end
-}
-
-// subscribe adds ch to what the WebSocket reads, and returns where it begins.
-func (r *wsReading) subscribe(ctx context.Context, cmd *command, ch pabal.Channel) (at pabal.Position, err error) {
-	from := pabal.FromNow()
-	switch {
-	case cmd.Cursor != "" && cmd.Since != "":
-		return at, problem.BadRequest("give cursor or since, not both")
-	case cmd.Cursor != "":
-		if at, err = pabal.ParsePosition(cmd.Cursor); err != nil {
-			return at, problem.BadRequest("%v", err)
-		}
-		from = pabal.After(at)
-	case cmd.Since != "":
-		if from, err = ParseSince(cmd.Since); err != nil {
-			return at, err
-		}
-	}
-	if err := r.session.Subscribe(ch, from); err != nil {
-		return at, err
-	}
-	if err := r.session.CatchUp(ctx); err != nil {
-		r.session.Unsubscribe(ch)
-		return at, err
-	}
-	r.channels = append(r.channels, ch)
-	return r.session.Position(len(r.channels) - 1), nil
-}
-
-func (r *wsReading) unsubscribe(ch pabal.Channel) error {
-	if !r.session.Unsubscribe(ch) {
-		return problem.BadRequest("channel %q is not subscribed to", ch)
-	}
-	r.channels = slices.DeleteFunc(r.channels, func(c pabal.Channel) bool { return c == ch })
 	return nil
 }
 
-// message is what a publish command publishes: data is a JSON string for text,
-// any JSON for JSON, and base64 where encoding says so.
-func (cmd *command) message() (pabal.Message, error) {
-	contentType, data, err := wire.ParseData(cmd.ContentType, cmd.Encoding, cmd.Data)
-	if err != nil {
-		return pabal.Message{}, problem.BadRequest("%v", err)
+func (c *commander) present(ctx context.Context, cmd *command, ch pabal.Channel) (*reply, error) {
+	if c.handler.Presence == nil {
+		return nil, problem.BadRequest("presence is off on this server")
 	}
-	return pabal.Message{ID: cmd.MessageID, Type: cmd.Type, Key: cmd.Key, ContentType: contentType, Data: data}, nil
+	if cmd.Leave && cmd.Data != nil {
+		return nil, problem.BadRequest("give leave or data, not both")
+	}
+	if cmd.Data != nil {
+		if err := checkPresent(cmd.Data); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(c.valid(), c.grant.Check(pabal.ToRead, ch)); err != nil {
+		return nil, err
+	}
+	return &reply{Channel: cmd.Channel}, c.via.present(ctx, c, cmd, ch)
+}
+
+func (c *commander) call(ctx context.Context, cmd *command, ch pabal.Channel) (*reply, error) {
+	if err := c.asks(cmd.Call); err != nil {
+		return nil, err
+	}
+	m, err := cmd.message()
+	if err != nil {
+		return nil, err
+	}
+	if m.ID = cmd.Call; m.ID == "" {
+		return nil, problem.BadRequest("call: give what you ask a name of its own, which its answers will carry")
+	}
+	if err := c.via.listen(ctx, c); err != nil {
+		return nil, err
+	}
+	return &reply{Channel: cmd.Channel}, c.handler.Calls.Call(ctx, c.grant, ch, m, cmd.timeout())
+}
+
+func (c *commander) cancel(ctx context.Context, cmd *command) (*reply, error) {
+	if err := c.asks(cmd.Call); err != nil {
+		return nil, err
+	}
+	return &reply{}, c.handler.Calls.Cancel(ctx, c.grant, cmd.Call)
+}
+
+// asks reports why the client cannot ask, or answer, anything.
+func (c *commander) asks(id string) error {
+	switch {
+	case c.handler.Calls == nil:
+		return problem.BadRequest("calls are off on this server")
+	case c.grant.Connection == "":
+		return problem.BadRequest("answers come to the inbox of a connection; name yours with ?connection=, and read it")
+	case len(id) > c.handler.Hub.Limits().FieldBytes:
+		return &pabal.LimitError{Limit: "field-bytes", Max: c.handler.Hub.Limits().FieldBytes, What: "the name of a call"}
+	}
+	return c.valid()
+}
+
+func (c *commander) answer(ctx context.Context, cmd *command, ch pabal.Channel) (*reply, error) {
+	if c.handler.Calls == nil {
+		return nil, problem.BadRequest("calls are off on this server")
+	}
+	m, err := cmd.message()
+	if err != nil {
+		return nil, err
+	}
+	switch m.Type {
+	case "":
+		m.Type = "answer"
+	case "part", "answer", "failed":
+	default:
+		return nil, problem.BadRequest("type %.40q: an answer is of type part, of which more follow, answer or failed", m.Type)
+	}
+	if err := c.valid(); err != nil {
+		return nil, err
+	}
+	return &reply{Channel: cmd.Channel}, c.handler.Calls.Answer(ctx, c.grant, ch, cmd.Ref, m)
+}
+
+func (c *commander) refresh(ctx context.Context, cmd *command) (*reply, error) {
+	if cmd.Token == "" {
+		return nil, problem.BadRequest("token: give the new one")
+	}
+	g, err := c.handler.Access.Renew(ctx, cmd.Token)
+	if err != nil {
+		return nil, err
+	}
+	if g.User != c.grant.User {
+		return nil, problem.Forbidden("the new token is of another user; open a connection of its own with it")
+	}
+	g.Address, g.Connection = c.grant.Address, c.grant.Connection
+	if err := c.via.refresh(ctx, c, g); err != nil {
+		return nil, err
+	}
+	c.grant = g
+	answer := &reply{}
+	if !g.Expires.IsZero() {
+		answer.Expires = &g.Expires
+	}
+	return answer, nil
+}
+
+// An attendance is where one connection is present. What is joined once it has
+// ended is left at once.
+type attendance struct {
+	mu    sync.Mutex
+	in    []pabal.Channel
+	ended bool
+}
+
+// join has the holder of g present in ch, with data, for as long as a lasts.
+func (a *attendance) join(ctx context.Context, h *Handler, g pabal.Grant, ch pabal.Channel, data []byte) error {
+	if h.Presence == nil {
+		return problem.BadRequest("presence is off on this server")
+	}
+	if err := h.Presence.Join(ctx, g, ch, data, 0); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	again := slices.Contains(a.in, ch)
+	if !again && !a.ended {
+		a.in = append(a.in, ch)
+	}
+	ended := a.ended
+	a.mu.Unlock()
+	if again || ended { // one Leave is owed for each channel
+		h.Presence.Leave(g, ch, false)
+	}
+	return nil
+}
+
+// leave has the holder of g absent from ch, if it is present there.
+func (a *attendance) leave(h *Handler, g pabal.Grant, ch pabal.Channel) {
+	a.mu.Lock()
+	i := slices.Index(a.in, ch)
+	if i >= 0 {
+		a.in = slices.Delete(a.in, i, i+1)
+	}
+	a.mu.Unlock()
+	if i >= 0 {
+		h.Presence.Leave(g, ch, true)
+	}
+}
+
+// end ends a: the client has left, or may come again soon.
+func (a *attendance) end(h *Handler, g pabal.Grant) {
+	a.mu.Lock()
+	in := a.in
+	a.in, a.ended = nil, true
+	a.mu.Unlock()
+	for _, ch := range in {
+		h.Presence.Leave(g, ch, false)
+	}
+}
+
+// A client is what is known of who sends commands on a WebSocket.
+type client struct {
+	*attendance
+	rate *rate.Limiter // nil: its commands are not counted
+}
+
+// newClient returns a client that is present where a says.
+func (h *Handler) newClient(g pabal.Grant, a *attendance) *client {
+	c := &client{attendance: a}
+	if g.Address != "" {
+		c.rate = rate.NewLimiter(rate.Limit(h.CommandRate), 2*h.CommandRate)
+	}
+	return c
+}
+
+// counted reports that a client sends more commands than it may.
+func (c *client) counted(h *Handler) error {
+	if c.rate == nil || c.rate.Allow() {
+		return nil
+	}
+	return &pabal.LimitError{Limit: "command-rate", Max: h.CommandRate, What: "one more command this second", Retry: time.Second}
 }

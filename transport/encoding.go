@@ -77,6 +77,26 @@ func (r *response) move(place int, p pabal.Position) {
 	}
 }
 
+// noted is move for a notice that is of a place.
+func (r *response) noted(it *pabal.Item) {
+	if it.Place >= 0 {
+		r.move(it.Place, it.Notice.Cursor)
+	}
+}
+
+// follow makes r that of a response over channels, all that s reads.
+func (r *response) follow(s *pabal.Session, channels []pabal.Channel) error {
+	v, err := vector.New(channels)
+	if err != nil {
+		return err
+	}
+	r.channels, r.vector, r.start = channels, v, make([]pabal.Position, len(channels))
+	for i := range channels {
+		r.move(i, s.Position(i))
+	}
+	return nil
+}
+
 // appendCursor appends the one cursor from which all goes on.
 func (r *response) appendCursor(dst []byte) []byte {
 	if r.vector != nil {

@@ -43,7 +43,7 @@ func newHTTPFraming(enc *encoding, resp *response) *httpFraming {
 
 func (f *httpFraming) item(dst []byte, it *pabal.Item) ([]byte, bool) {
 	if it.Entry == nil {
-		f.resp.move(it.Place, it.Notice.Cursor)
+		f.resp.noted(it)
 		return f.append(dst, f.enc.notice(f.chunk[:0], f.resp, it.Notice)), false
 	}
 	f.resp.move(it.Place, it.Entry.Position())
@@ -99,6 +99,8 @@ func (f *httpFraming) end(dst []byte, s *pabal.Session, why why, retry time.Dura
 		data = f.enc.appendClosed(data, f.resp, s, reasonDraining)
 	case whyUnavailable:
 		data = f.enc.appendClosed(data, f.resp, s, reasonUnavailable)
+	case whyExpired:
+		data = f.enc.appendClosed(data, f.resp, s, pabal.Expired)
 	}
 	return append(f.append(dst, f.enc.end(data, f.resp, why == whyClosed)), lastChunk...)
 }
@@ -114,6 +116,7 @@ func (f *httpFraming) resync(s *pabal.Session) {
 const (
 	reasonDraining    pabal.Reason = "draining"
 	reasonUnavailable pabal.Reason = "unavailable"
+	reasonRefused     pabal.Reason = "refused" // of a channel that a command asked for
 )
 
 // A wsFraming is that of a WebSocket.
@@ -149,13 +152,13 @@ func (f wsFraming) alike() any { return f }
 // raw reports whether it carries nothing but entries, and so ends with its channel.
 func (f wsFraming) raw() bool { return f.form.notice == nil }
 
-// appendDraining appends that the server stops, where that can be said.
-func (f wsFraming) appendDraining(dst []byte, r *wsReading) []byte {
+// appendClosed appends why all channels are closed, where that can be said.
+func (f wsFraming) appendClosed(dst []byte, r *wsReading, why pabal.Reason) []byte {
 	if f.raw() {
 		return dst
 	}
 	for i, ch := range r.channels {
-		dst = f.form.notice(dst, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: ch, Cursor: r.session.Position(i), Reason: reasonDraining})
+		dst = f.form.notice(dst, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: ch, Cursor: r.session.Position(i), Reason: why})
 	}
 	return dst
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -32,7 +31,19 @@ type Handler struct {
 	BodyBytes    int64         // of WebSocket messages that have not arrived in full, all together; 256 MiB
 	Goroutines   bool          // a goroutine for each connection, also where a loop can serve it; see [ConnContext]
 
+	Services
+
 	handlerState
+}
+
+// Services are what a handler asks beside the hub.
+type Services struct {
+	Access      Authenticator // says who asks; nil: everybody may do everything
+	Presence    Presence      // nil: nobody is ever present
+	Calls       Calls         // nil: there is nobody to ask
+	CommandRate int           // of commands a second of one WebSocket, with bursts of twice that; 1,000. Not counted on this machine
+
+	NoHTTP2WebSocket bool // WebSocket over HTTP/1.1 alone: an extended CONNECT is answered with 501
 }
 
 // handlerState is what a handler is in the middle of.
@@ -84,6 +95,7 @@ var (
 	errRotated  = errors.New("rotated")
 	errSlow     = errors.New("the reader took nothing for the write timeout")
 	errLeft     = errors.New("the reader left")
+	errExpired  = errors.New("the token has expired")
 	errSilent   = errors.New("nothing came from the client, no answer to a ping either")
 )
 
@@ -105,6 +117,10 @@ func (h *Handler) init() {
 		h.SendBuffer = cmp.Or(h.SendBuffer, 64<<10)
 		h.BodyBytes = cmp.Or(h.BodyBytes, 256<<20)
 		h.loops.handler = h
+		h.CommandRate = cmp.Or(h.CommandRate, 1000)
+		if h.Access == nil {
+			h.Access = anyone{}
+		}
 		if h.Log == nil {
 			h.Log = slog.Default()
 		}
@@ -136,6 +152,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c := connOf(r.Context()); c != nil {
 		q.parked = c.take(r.RequestURI)
 	}
+	if err == nil {
+		err = h.identify(r, q)
+	}
 	if err == nil && h.draining.Err() != nil && q.parked == nil {
 		err = problem.Unavailable(jitter(h.Retry), "this server is stopping; connect again")
 	}
@@ -153,14 +172,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		h.refuse(w, r, q, err)
+		h.refuse(w, r, q, unknown(&q.grant, err))
 	}
 }
 
 // openSession opens a session that reads what q asks for, and fixes where it
 // begins.
-func (h *Handler) openSession(ctx context.Context, r *http.Request, q *request, w pabal.Waker) (*pabal.Session, error) {
-	s, err := h.Hub.Open(grant(r), w, q.options)
+func (h *Handler) openSession(ctx context.Context, q *request, w pabal.Waker) (*pabal.Session, error) {
+	s, err := h.Hub.Open(q.grant, w, q.options)
 	if err != nil {
 		return nil, err
 	}
@@ -176,22 +195,6 @@ func (h *Handler) openSession(ctx context.Context, r *http.Request, q *request, 
 		return nil, err
 	}
 	return s, nil
-}
-
-// grant returns what the sender of r may do. Readers on the same machine are
-// not counted by address, and those of one IPv6 network are counted together.
-func grant(r *http.Request) pabal.Grant {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	switch address := at.Addr().Unmap().WithZone(""); {
-	case err != nil:
-		return pabal.Grant{Address: r.RemoteAddr}
-	case address.IsLoopback():
-		return pabal.Grant{}
-	case address.Is6():
-		return pabal.Grant{Address: netip.PrefixFrom(address, 64).Masked().String()}
-	default:
-		return pabal.Grant{Address: address.String()}
-	}
 }
 
 // refuse answers r with err, in a form that the technique's clients can read.

@@ -107,6 +107,8 @@ func FuzzCommand(f *testing.F) {
 		`{"id":1,"command":"subscribe","channel":"chat","since":"all"}`, `{"id":"x","command":"unsubscribe","channel":"chat"}`,
 		`{"command":"publish","channel":"a","data":{"n":1},"type":"t","key":"k","messageId":"m"}`, `{"command":"ping"}`,
 		`{"command":"publish","channel":"a","data":"/w==","encoding":"base64","contentType":"image/png"}`, `{"command":"publish","channel":"a","ifMatch":"1-1"}`, `[]`, `{"id":{}}`, `{} {}`,
+		`{"id":4,"command":"presence","channel":"chat","data":{"n":1}}`, `{"id":5,"command":"call","channel":"shop","call":"c","data":1,"timeout":5}`,
+		`{"id":6,"command":"cancel","call":"c"}`, `{"id":7,"command":"answer","channel":"shop","ref":"r","data":1}`, `{"id":8,"command":"refresh","token":"t"}`,
 	} {
 		f.Add([]byte(text))
 	}
@@ -118,10 +120,10 @@ func FuzzCommand(f *testing.F) {
 		defer s.Close()
 		reading := &wsReading{session: s}
 		var said []byte
-		c := commander{handler: h, reading: func(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
+		c := commander{handler: h, client: h.newClient(pabal.Grant{}, &attendance{}), via: &wsVia{func(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
 			said = f(ctx, reading)
 			return nil
-		}}
+		}}}
 		reply, err := c.command(t.Context(), websocket.Event{Op: websocket.OpText, Payload: text})
 		if err != nil || (said == nil) == (reply == nil) {
 			t.Fatalf("replies %q and %q, %v: want one", said, reply, err)

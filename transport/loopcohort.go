@@ -261,7 +261,7 @@ func (l *loop) joined(c *loopConn, co *cohort, at int) {
 // sociable reports whether c can be given what others are.
 func (c *loopConn) sociable() bool {
 	return c.phase == phaseOpen && c.parked == nil && !c.stuck && !c.lent && len(c.rest) == 0 && c.cohort == nil &&
-		c.home.channel != "" && c.session.Plain() && (c.ws == nil || !c.ws.owes())
+		c.home.channel != "" && !c.ordered() && c.session.Plain() && (c.ws == nil || !c.ws.owes())
 }
 
 func (co *cohort) swap(i, j int) {

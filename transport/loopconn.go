@@ -41,6 +41,7 @@ type loopState struct {
 	lent     bool // a worker has the session
 	latest   bool // the session is given only the latest of each key
 	leaving  why  // how it is to end when the worker gives the session back
+	more     *more
 }
 
 type phase uint8
@@ -182,6 +183,7 @@ func (l *loop) step(c *loopConn) {
 		return
 	}
 	c.rest = nil
+	l.obey(c, l.out.batch.Items)
 	if l.out.ends {
 		l.hangUp(c)
 		return
@@ -201,6 +203,10 @@ func (l *loop) stall(c *loopConn, n, head int) {
 		if l.out.ends {
 			l.finishWrites(c)
 		}
+		return
+	case c.ordered(): // a change of channels must not come between an entry and its place
+		c.rest = bytes.Clone(l.out.bytes[n-head:])
+		l.obey(c, l.out.batch.Items)
 		return
 	default:
 		var taken int

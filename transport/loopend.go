@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/pabal/pabal"
@@ -18,6 +19,7 @@ const (
 	whyUnavailable
 	whyClient // of a WebSocket: its client wants it
 	whyAnswer // of a long poll: it is to be answered
+	whyExpired
 )
 
 // done ends c, whose channels are closed and read, unless it may go on to
@@ -132,10 +134,27 @@ func (l *loop) drop(c *loopConn) {
 		l.handler.unfinished.give(int64(c.ws.held))
 		c.ws.held = 0
 	}
+	g := c.session.Grant()
 	if !c.lent {
 		c.session.Close()
 	}
+	c.absent(l.handler, g)
 	l.handler.open.add(-1)
+}
+
+// absent has c's client leave where it is present.
+func (c *loopConn) absent(h *Handler, g pabal.Grant) {
+	c.more.end(h, g)
+	if c.ws != nil && c.ws.client != nil {
+		g.Connection = cmp.Or(g.Connection, c.ws.id)
+		c.ws.client.end(h, g)
+	}
+}
+
+// close lets go of what c has, which no loop has taken.
+func (c *loopConn) close(h *Handler) {
+	c.session.Close()
+	c.absent(h, c.session.Grant())
 }
 
 // discard reads away what a client still sends.

@@ -2,6 +2,8 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -173,7 +175,7 @@ func (ls *loops) cut() { ls.each((*loop).drop) }
 func (h *Handler) hand(w http.ResponseWriter, l *loop, c *loopConn, channels []pabal.Channel) error {
 	hijacked, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		c.session.Close()
+		c.close(h)
 		return fmt.Errorf("taking over a connection: %w", err)
 	}
 	early, _ := rw.Peek(rw.Reader.Buffered())
@@ -185,7 +187,7 @@ func (h *Handler) hand(w http.ResponseWriter, l *loop, c *loopConn, channels []p
 	if c.sock, err = h.loops.take(inner, h.SendBuffer); err != nil {
 		h.Log.Error("a connection cannot be taken over", "error", err)
 		hijacked.Close()
-		c.session.Close()
+		c.close(h)
 		return errTaken
 	}
 	switch {
@@ -212,7 +214,7 @@ var errTaken = errors.New("the connection is lost")
 // streamOnLoop is stream, without a goroutine that stays.
 func (h *Handler) streamOnLoop(w http.ResponseWriter, r *http.Request, q *request, l *loop) error {
 	defer h.loops.release(l)
-	s, err := h.openSession(r.Context(), r, q, l)
+	s, err := h.openSession(r.Context(), q, l)
 	if err != nil {
 		return err
 	}
@@ -222,7 +224,12 @@ func (h *Handler) streamOnLoop(w http.ResponseWriter, r *http.Request, q *reques
 		return err
 	}
 	s.Rewind(&begun.first, 0)
-	c := &loopConn{session: s, framing: newHTTPFraming(begun.enc, begun.resp), loopState: loopState{latest: q.options.Latest}, loopClock: loopClock{until: h.lifetime()}}
+	more, err := h.more(r.Context(), q, s)
+	if err != nil {
+		s.Close()
+		return err
+	}
+	c := &loopConn{session: s, framing: newHTTPFraming(begun.enc, begun.resp), loopState: loopState{latest: q.options.Latest, more: more}, loopClock: loopClock{until: h.lifetime()}}
 	c.rest = appendChunk(appendHead(make([]byte, 0, 1024), begun.fields(w.Header()), time.Now()), begun.enc.open(nil, begun.resp))
 	c.named(r)
 	return h.hand(w, l, c, q.channels)
@@ -231,19 +238,24 @@ func (h *Handler) streamOnLoop(w http.ResponseWriter, r *http.Request, q *reques
 // websocketOnLoop is websocket, without goroutines.
 func (h *Handler) websocketOnLoop(w http.ResponseWriter, r *http.Request, q *request, hs websocket.Handshake, l *loop) error {
 	defer h.loops.release(l)
-	s, err := h.openSession(r.Context(), r, q, l)
+	s, err := h.openSession(r.Context(), q, l)
 	if err != nil {
 		return err
 	}
 	framing := wsFraming{formOf(hs, q), hs.Compress()}
-	ws := &loopWS{reading: wsReading{s, q.channels}, grant: grant(r)}
+	more, err := h.more(r.Context(), q, s)
+	if err != nil {
+		s.Close()
+		return err
+	}
+	ws := &loopWS{reading: wsReading{s, q.channels}, id: cmp.Or(q.grant.Connection, rand.Text())}
 	if !framing.raw() { // it may come to read others, while the loop knows it by these
 		ws.reading.channels = slices.Clone(q.channels)
 	}
-	c := &loopConn{session: s, framing: framing, ws: ws, loopState: loopState{latest: q.options.Latest}, loopClock: loopClock{until: math.MaxInt64 / 2}}
+	c := &loopConn{session: s, framing: framing, ws: ws, loopState: loopState{latest: q.options.Latest, more: more}, loopClock: loopClock{until: math.MaxInt64 / 2}}
 	c.rest = hs.AppendResponse(nil, w.Header())
 	if open := framing.form.open; open != nil {
-		c.rest = open(c.rest, &ws.reading, h.Heartbeat)
+		c.rest = open(c.rest, &ws.reading, h.Heartbeat, ws.id)
 	}
 	c.named(r)
 	return h.hand(w, l, c, q.channels)

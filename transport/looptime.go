@@ -34,6 +34,11 @@ func (l *loop) watch(c *loopConn) {
 			due = min(due, l.now+rest)
 		}
 	}
+	if c.more != nil && c.phase == phaseOpen && !c.lent {
+		if at := c.more.next(); !at.IsZero() {
+			due = min(due, l.now+max(0, time.Until(at)))
+		}
+	}
 	l.wheel.put(c, due)
 }
 
@@ -63,7 +68,7 @@ func (l *loop) look(c *loopConn) {
 func (l *loop) lookAt(c *loopConn) {
 	h := l.handler
 	switch {
-	case c.phase == phaseDropped:
+	case c.phase == phaseDropped, l.expired(c):
 	case c.parked != nil:
 		c.wrote = l.now // it gives no signs of life
 		if l.now >= c.until {

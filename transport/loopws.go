@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -15,7 +16,8 @@ import (
 type loopWS struct {
 	reading wsReading // a worker's while the session is lent
 	known   []pabal.Channel
-	grant   pabal.Grant
+	id      string            // of the connection
+	client  *client           // nil: it has sent nothing
 	parser  *websocket.Parser // nil between messages
 	in      []byte            // what was read, and is parsed once a worker is done
 	held    int               // bytes that count for an unfinished message
@@ -173,9 +175,10 @@ func (l *loop) do(c *loopConn, job *wsJob) {
 	l.lent++ // the loop lives until the worker comes back
 	raw := c.wording().(wsFraming).raw()
 	channel := c.ws.known
+	w := l.commander(c)
+	w.via = &wsVia{func(context.Context, func(context.Context, *wsReading) []byte) error { return errNeedsSession }}
 	l.commands(func() {
 		err := safely(func() error {
-			w := commander{handler: l.handler, grant: c.ws.grant, reading: func(context.Context, func(context.Context, *wsReading) []byte) error { return errNeedsSession }}
 			if raw {
 				job.publish(&w, channel[0])
 			} else {
@@ -188,6 +191,16 @@ func (l *loop) do(c *loopConn, job *wsJob) {
 			l.guard(c, func() { l.did(c, job, err) })
 		})
 	})
+}
+
+// commander returns what does what c's client asks for.
+func (l *loop) commander(c *loopConn) commander {
+	g := c.session.Grant()
+	g.Connection = cmp.Or(g.Connection, c.ws.id)
+	if c.ws.client == nil {
+		c.ws.client = l.handler.newClient(g, c.more.attendance())
+	}
+	return commander{handler: l.handler, grant: g, client: c.ws.client}
 }
 
 func (j *wsJob) publish(w *commander, ch pabal.Channel) {
@@ -300,18 +313,19 @@ func (l *loop) withSession(c *loopConn, job *wsJob) {
 		return
 	}
 	l.part(c)
+	w := l.commander(c)
+	w.via = &wsVia{func(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
+		job.frames = append(job.frames, f(ctx, &c.ws.reading)...)
+		return nil
+	}}
 	l.lend(c, func(*pabal.Session) error {
 		job.needs = false
-		w := commander{handler: l.handler, grant: c.ws.grant}
-		w.reading = func(ctx context.Context, f func(context.Context, *wsReading) []byte) error {
-			job.frames = append(job.frames, f(ctx, &c.ws.reading)...)
-			return nil
-		}
 		job.command(&w, 1)
 		return nil
 	}, func(err error) {
 		l.unregister(c)
 		l.register(c, slices.Clone(c.ws.reading.channels))
+		l.renew(c)
 		l.did(c, job, err)
 	})
 }
@@ -373,7 +387,9 @@ func appendWSEnd(dst []byte, c *loopConn, why why) []byte {
 	case whyClosed:
 		return websocket.AppendClose(dst, websocket.CodeNormal, string(pabal.ClosedByPublisher))
 	case whyDraining:
-		return websocket.AppendClose(f.appendDraining(dst, &c.ws.reading), websocket.CodeGoingAway, string(reasonDraining))
+		return websocket.AppendClose(f.appendClosed(dst, &c.ws.reading, reasonDraining), websocket.CodeGoingAway, string(reasonDraining))
+	case whyExpired:
+		return websocket.AppendClose(f.appendClosed(dst, &c.ws.reading, pabal.Expired), closeExpired, string(pabal.Expired))
 	}
 	return websocket.AppendClose(dst, websocket.CodeTryLater, string(reasonUnavailable))
 }

@@ -43,7 +43,7 @@ func (h *Handler) park(w http.ResponseWriter, r *http.Request, q *request, s *pa
 		listener: connOf(r.Context()).listener, uri: r.RequestURI, head: requestBytes(r),
 		channels: q.channels, until: until, release: func() { h.open.add(-1) },
 	}
-	on, err := h.Hub.Open(grant(r), l, q.options)
+	on, err := h.Hub.Open(q.grant, l, q.options)
 	if err != nil {
 		return false
 	}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/pabal/pabal"
-	"github.com/pabal/pabal/vector"
 )
 
 // encodings of the techniques whose response goes on.
@@ -27,7 +27,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	s, err := h.openSession(ctx, r, q, pabal.NewSignal())
+	s, err := h.openSession(ctx, q, pabal.NewSignal())
 	if err != nil {
 		return err
 	}
@@ -36,10 +36,19 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, q *request) err
 	if err != nil || begun == nil {
 		return err
 	}
-	p := &pump{handler: h, enc: begun.enc, resp: begun.resp, w: w, rc: http.NewResponseController(w)}
+	more, err := h.more(ctx, q, s)
+	if err != nil {
+		return err
+	}
+	defer more.end(h, q.grant)
+	p := &pump{handler: h, enc: begun.enc, resp: begun.resp, w: w, rc: http.NewResponseController(w), more: more}
 	defer context.AfterFunc(h.draining, func() { cancel(errDraining) })()
 	rotate := time.AfterFunc(h.lifetime(), func() { cancel(errRotated) })
 	defer rotate.Stop()
+	if more != nil {
+		p.expire = time.AfterFunc(more.left(), func() { cancel(errExpired) })
+		defer p.expire.Stop()
+	}
 	begun.header(w.Header())
 	w.WriteHeader(http.StatusOK)
 	err = p.run(ctx, s, &begun.first)
@@ -92,25 +101,17 @@ func onlyClosed(b *pabal.Batch) bool {
 
 func (h *Handler) response(r *http.Request, q *request, s *pabal.Session) (*response, error) {
 	resp := &response{
-		channels: q.channels, connection: rand.Text(), heartbeat: h.Heartbeat, callback: q.callback,
+		channels: q.channels, connection: cmp.Or(q.grant.Connection, rand.Text()), heartbeat: h.Heartbeat, callback: q.callback,
 		pad: q.pad, retry: jitter(h.Retry), entries: q.entries, url: *r.URL,
 		image: q.technique == multipart && wantsImage(r),
 	}
 	if q.technique == iframe {
 		resp.nonce = rand.Text()
 	}
-	for i := range q.channels {
-		resp.start = append(resp.start, s.Position(i))
+	if q.inbox || len(q.channels) > 1 { // with an inbox it may come to be several
+		return resp, resp.follow(s, q.channels)
 	}
-	if len(q.channels) > 1 {
-		var err error
-		if resp.vector, err = vector.New(q.channels); err != nil {
-			return nil, err
-		}
-		for i, at := range resp.start {
-			resp.vector.Set(i, at)
-		}
-	}
+	resp.start = []pabal.Position{s.Position(0)}
 	return resp, nil
 }
 
@@ -123,6 +124,8 @@ type pump struct {
 	rc      *http.ResponseController
 	buf     []byte
 	written int64
+	more    *more       // nil: there is nothing
+	expire  *time.Timer // of more: ends the response with its token
 }
 
 // run writes what s yields until the response is to end, and says why.
@@ -131,14 +134,22 @@ func (p *pump) run(ctx context.Context, s *pabal.Session, first *pabal.Batch) er
 	if err := p.write(first); err != nil {
 		return err
 	}
-	for b, err := range s.Batches(ctx, p.handler.Heartbeat) {
+	if err := p.obey(ctx, s, first); err != nil {
+		return err
+	}
+	for b, err := range s.Batches(ctx, p.beat()) {
 		if err != nil {
 			return err
 		}
-		if len(b.Items) == 0 {
+		if n := p.more.soon(s, p.resp.channels); n != nil {
+			p.buf = p.enc.notice(p.buf, p.resp, n)
+		} else if len(b.Items) == 0 {
 			p.buf = p.enc.beat(p.buf, p.resp)
 		}
 		if err := p.write(b); err != nil {
+			return err
+		}
+		if err := p.obey(ctx, s, b); err != nil {
 			return err
 		}
 		if p.written >= p.handler.RotateBytes {
@@ -148,6 +159,34 @@ func (p *pump) run(ctx context.Context, s *pabal.Session, first *pabal.Batch) er
 	return nil
 }
 
+// beat is how often there is something to do though nothing comes: to say that
+// the token expires must not wait for long.
+func (p *pump) beat() time.Duration {
+	if p.more != nil {
+		return min(p.handler.Heartbeat, warning/4)
+	}
+	return p.handler.Heartbeat
+}
+
+// obey does what the entries of b ask for, where they are orders.
+func (p *pump) obey(ctx context.Context, s *pabal.Session, b *pabal.Batch) error {
+	if p.more == nil {
+		return nil
+	}
+	refused, changed := p.more.obey(ctx, b.Items, &p.resp.channels)
+	if !changed {
+		return nil
+	}
+	if err := p.resp.follow(s, p.resp.channels); err != nil {
+		return err
+	}
+	p.expire.Reset(p.more.left())
+	for _, n := range refused {
+		p.buf = p.enc.notice(p.buf, p.resp, n)
+	}
+	return p.flush()
+}
+
 // write writes b, and what was buffered before, at once.
 func (p *pump) write(b *pabal.Batch) error {
 	for _, item := range b.Items {
@@ -155,7 +194,7 @@ func (p *pump) write(b *pabal.Batch) error {
 			p.resp.move(item.Place, item.Entry.Position())
 			p.buf = p.enc.entry(p.buf, p.resp, item.Entry)
 		} else {
-			p.resp.move(item.Place, item.Notice.Cursor)
+			p.resp.noted(&item)
 			p.buf = p.enc.notice(p.buf, p.resp, item.Notice)
 		}
 		if len(p.buf) >= writeBytes {
@@ -202,6 +241,8 @@ func (p *pump) finish(ctx context.Context, r *http.Request, s *pabal.Session, wh
 	case why == nil || errors.Is(why, errRotated):
 	case errors.Is(why, errDraining):
 		p.buf = p.enc.appendClosed(p.buf, p.resp, s, reasonDraining)
+	case errors.Is(why, errExpired):
+		p.buf = p.enc.appendClosed(p.buf, p.resp, s, pabal.Expired)
 	case errors.Is(why, errSlow):
 		p.handler.Log.Info("reader closed", "channels", p.resp.channels, "client", r.RemoteAddr, "reason", why)
 		return

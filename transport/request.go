@@ -11,6 +11,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/problem"
+	"github.com/pabal/pabal/internal/websocket"
 	"github.com/pabal/pabal/vector"
 )
 
@@ -31,6 +32,17 @@ type request struct {
 	pad       int           // bytes before the first entry
 	parked    *parked       // of a long poll that has waited on a loop; it is asked anew
 	entries   bool          // ?format=entry: the JSON form also where the bare data would do
+	asker
+}
+
+// An asker is who asks, and what of it others know.
+type asker struct {
+	grant   pabal.Grant
+	inbox   bool           // its inbox is read too, which ?connection= asks for
+	join    bool           // it is present in the channels for as long as it reads, with
+	present []byte         // this, or what the grant says if nil
+	given   int            // how many of the channels the URL names
+	vector  *vector.Vector // as given; or nil
 }
 
 // A technique is a way to read, as named by ?via=.
@@ -56,7 +68,7 @@ var (
 
 // parameters are those of the query that reading knows. "_" is what scripts
 // add to get past a cache.
-var parameters = []string{"via", "channel", "cursor", "since", "before", "limit", "wait", "only", "every", "callback", "pad", "format", "_"}
+var parameters = []string{"via", "channel", "cursor", "since", "before", "limit", "wait", "only", "every", "callback", "pad", "format", "connection", "join", "token", "_"}
 
 // parse reads what r asks for. The request is never nil: with an error it says
 // as much as was understood, for [Handler.refuse].
@@ -84,6 +96,9 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 	if err := q.parseChannels(r, query, limits); err != nil {
 		return q, err
 	}
+	if err := q.parseAsker(query); err != nil {
+		return q, err
+	}
 	if err := q.parseFrom(r, query); err != nil {
 		return q, err
 	}
@@ -93,10 +108,10 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 	return q, q.parseOptions(r, query, h.LongPollMax)
 }
 
-// negotiate chooses the technique: an upgrade, else ?via=, else Accept, else a
+// negotiate chooses the technique: an upgrade or an extended CONNECT, else ?via=, else Accept, else a
 // wish to wait, else poll.
 func (q *request) negotiate(r *http.Request, query url.Values) error {
-	if headerHas(r.Header, "Upgrade", "websocket") {
+	if headerHas(r.Header, "Upgrade", "websocket") || websocket.ExtendedConnect(r) != "" {
 		q.technique, q.named = websocketTechnique, true
 		return nil
 	}
@@ -150,7 +165,7 @@ func (q *request) parseChannels(r *http.Request, query url.Values, limits pabal.
 			return problem.BadRequest("name the channel in the path or as ?channel=, not both")
 		}
 		names = []string{name}
-	} else if names = query["channel"]; len(names) == 0 && q.technique != websocketTechnique {
+	} else if names = query["channel"]; len(names) == 0 && q.technique != websocketTechnique && !query.Has("connection") {
 		return problem.BadRequest("name the channels to read: /channels/{name}, or /channels?channel=a&channel=b")
 	}
 	if len(names) > limits.ChannelsPerResponse {
@@ -194,6 +209,7 @@ func (q *request) parseFrom(r *http.Request, query url.Values) error {
 		if err != nil {
 			return problem.BadRequest("%v", err)
 		}
+		q.vector = v
 		for i, ch := range q.channels {
 			if p, ok := v.Of(ch); ok {
 				q.from[i] = pabal.After(p)
@@ -201,7 +217,7 @@ func (q *request) parseFrom(r *http.Request, query url.Values) error {
 		}
 		return nil
 	}
-	if len(cursors) > 0 && len(cursors) != len(q.channels) {
+	if len(cursors) > 0 && len(cursors) != len(q.channels) && len(cursors) != q.given {
 		return problem.BadRequest("%d cursors for %d channels: give ?cursor= once for each channel, in their order, or the one cursor that an answer over all of them gave", len(cursors), len(q.channels))
 	}
 	for i, cursor := range cursors {

@@ -1,12 +1,13 @@
 package transport
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -27,7 +28,7 @@ type wsConn struct {
 	wsReading
 	signal  pabal.Signal
 	framing wsFraming
-	grant   pabal.Grant
+	more    *more // nil: there is nothing
 
 	wsAsks
 
@@ -55,8 +56,9 @@ type wsEnd struct {
 
 // Close codes of Pabal's own. The reason is the cursor from which to go on.
 const (
-	closeGap   websocket.Code = 4000
-	closeReset websocket.Code = 4001
+	closeGap     websocket.Code = 4000
+	closeReset   websocket.Code = 4001
+	closeExpired websocket.Code = 4002 // the reason is "expired"
 )
 
 func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) error {
@@ -68,33 +70,42 @@ func (h *Handler) websocket(w http.ResponseWriter, r *http.Request, q *request) 
 		return h.websocketOnLoop(w, r, q, hs, l)
 	}
 	signal := pabal.NewSignal()
-	s, err := h.openSession(r.Context(), r, q, signal)
+	s, err := h.openSession(r.Context(), q, signal)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	conn, rw, err := http.NewResponseController(w).Hijack()
+	more, err := h.more(r.Context(), q, s)
 	if err != nil {
-		return problem.BadRequest("a WebSocket needs HTTP/1.1 here")
+		return err
+	}
+	defer more.end(h, q.grant)
+	conn, head, early, err := h.takeOver(w, r, hs)
+	if err != nil {
+		return err
 	}
 	defer conn.Close()
-	early, _ := rw.Peek(rw.Reader.Buffered())
 	c := &wsConn{
-		handler: h, request: r, conn: conn, wsReading: wsReading{s, q.channels}, signal: signal, grant: grant(r),
+		handler: h, request: r, conn: conn, wsReading: wsReading{s, q.channels}, signal: signal, more: more,
 		wsAsks: wsAsks{
 			frames: make(chan []byte, 16), tasks: make(chan func(context.Context)), ended: make(chan wsEnd, 1),
 			hear: make(chan pabal.Position), heard: make(chan struct{}, 1),
 		},
 		framing: wsFraming{formOf(hs, q), hs.Compress()},
 	}
-	c.buf = hs.AppendResponse(nil, w.Header())
-	c.run(append([]byte(nil), early...), hs)
+	c.buf = head
+	g := q.grant
+	g.Connection = cmp.Or(g.Connection, rand.Text())
+	c.run(early, hs, g)
 	return nil
 }
 
 // handshake checks that r asks for a WebSocket that can be served.
 func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, q *request) (hs websocket.Handshake, err error) {
-	if !headerHas(r.Header, "Upgrade", "websocket") {
+	if err = h.checkConnect(r); err != nil {
+		return hs, err
+	}
+	if !headerHas(r.Header, "Upgrade", "websocket") && websocket.ExtendedConnect(r) == "" {
 		if r.ProtoMajor == 1 { // later versions have no such fields
 			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Connection", "Upgrade")
@@ -105,7 +116,7 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, q *request) 
 		return hs, handshakeProblem(w, err)
 	}
 	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && hs.Subprotocol == "" {
-		return hs, problem.BadRequest("the subprotocol %.80q is not known here; offer %s, or none for bare data", strings.Join(offered, ", "), subprotocol)
+		return hs, problem.BadRequest("a subprotocol is offered that is not known here; offer %s, with pabal.token.<token> beside it if need be, or none for bare data", subprotocol)
 	}
 	if len(q.channels) != 1 && hs.Subprotocol == "" {
 		return hs, problem.BadRequest("a WebSocket without the subprotocol %s is of one channel: ws://…/channels/{name}", subprotocol)
@@ -125,19 +136,21 @@ func handshakeProblem(w http.ResponseWriter, err error) error {
 }
 
 // run serves c until it ends, then closes the connection in good order.
-func (c *wsConn) run(early []byte, hs websocket.Handshake) {
+func (c *wsConn) run(early []byte, hs websocket.Handshake, g pabal.Grant) {
 	// The request's context ends with the handler's return; a hijacked
 	// connection has nobody else to watch it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.request.Context()))
 	reading := make(chan struct{})
+	client := c.handler.newClient(g, c.more.attendance())
+	defer client.end(c.handler, g)
 	go func() {
 		defer close(reading)
 		limit := c.handler.longest(c.framing.form)
 		reader := &wsReader{c: c, parser: websocket.Parser{MaxMessage: limit, Deflate: hs.Deflate}}
-		reader.commands = commander{c.handler, c.grant, reader.withSession}
+		reader.commands = commander{c.handler, g, client, &wsVia{reader.withSession}}
 		c.ended <- reader.run(ctx, early)
 	}()
-	end := c.write(ctx)
+	end := c.write(ctx, g.Connection)
 	cancel()
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // the reader looks at ctx after it has set its own
 	<-reading
@@ -184,9 +197,9 @@ func (c *wsConn) linger() {
 
 // write writes what the session yields, and what the reader asks for, until
 // the WebSocket ends.
-func (c *wsConn) write(ctx context.Context) wsEnd {
+func (c *wsConn) write(ctx context.Context, connection string) wsEnd {
 	if open := c.framing.form.open; open != nil {
-		c.buf = open(c.buf, &c.wsReading, c.handler.Heartbeat)
+		c.buf = open(c.buf, &c.wsReading, c.handler.Heartbeat, connection)
 	}
 	ping := time.NewTicker(c.handler.Heartbeat)
 	defer ping.Stop()
@@ -201,6 +214,7 @@ func (c *wsConn) write(ctx context.Context) wsEnd {
 		if ended {
 			return end
 		}
+		c.obey(ctx, &b)
 		if c.owed != (pabal.Position{}) && c.said(c.owed) {
 			c.owed = pabal.Position{}
 			c.heard <- struct{}{}
@@ -241,6 +255,11 @@ func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time, more bool) (ws
 	if more {
 		signal = always
 	}
+	var expiry <-chan time.Time
+	if at := c.session.Expires(); !at.IsZero() {
+		c.more = c.more.until(at)
+		expiry = time.After(time.Until(c.more.next()))
+	}
 	select {
 	case <-signal:
 	case c.owed = <-c.hear:
@@ -254,11 +273,30 @@ func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time, more bool) (ws
 	case end := <-c.ended:
 		c.takeFrames()
 		return c.finish(ctx, end), true
+	case <-expiry:
+		if !time.Now().Before(c.more.at) {
+			c.buf = c.framing.appendClosed(c.buf, &c.wsReading, pabal.Expired)
+			return wsEnd{code: closeExpired, reason: string(pabal.Expired)}, true
+		}
+		if n := c.more.soon(c.session, c.channels); n != nil {
+			c.buf, _ = c.framing.item(c.buf, &pabal.Item{Notice: n, Place: -1})
+		}
 	case <-c.handler.draining.Done():
-		c.buf = c.framing.appendDraining(c.buf, &c.wsReading)
+		c.buf = c.framing.appendClosed(c.buf, &c.wsReading, reasonDraining)
 		return wsEnd{code: 1001, reason: "draining"}, true
 	}
 	return wsEnd{}, false
+}
+
+// obey does what the entries of b ask for, where they are orders.
+func (c *wsConn) obey(ctx context.Context, b *pabal.Batch) {
+	if c.more == nil {
+		return
+	}
+	refused, _ := c.more.obey(ctx, b.Items, &c.channels)
+	for _, n := range refused {
+		c.buf, _ = c.framing.item(c.buf, &pabal.Item{Notice: n, Place: -1})
+	}
 }
 
 // said reports whether all up to p, in the channel of a raw WebSocket, was

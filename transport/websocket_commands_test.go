@@ -107,7 +107,7 @@ func commandErrors(t *testing.T, by *setup) {
 		{`{"command":"ping","chanel":"x"}`, 400, "chanel"},
 		{`{}`, 400, "not known"},
 		{`{"command":"PING"}`, 400, "not known"},
-		{`{"command":"presence"}`, 400, "not known"},
+		{`{"command":"unheard"}`, 400, "not known"},
 		{`{"command":"subscribe"}`, 400, "no name"},
 		{`{"command":"subscribe","channel":"a//b"}`, 400, "empty"},
 		{`{"command":"subscribe","channel":"` + strings.Repeat("a", 41) + `"}`, 400, "channel-bytes"},

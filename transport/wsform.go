@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"crypto/rand"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -11,10 +10,10 @@ import (
 
 // A wsForm is what is said on a WebSocket.
 type wsForm struct {
-	plain, small *pabal.Format                                                  // an entry's frame, and the same compressed
-	open         func(dst []byte, r *wsReading, heartbeat time.Duration) []byte // before anything else; nil: nothing
-	notice       func(dst []byte, n *pabal.Notice) []byte                       // nil: notices cannot be said
-	beat         []byte                                                         // beside each ping
+	plain, small *pabal.Format                                                                     // an entry's frame, and the same compressed
+	open         func(dst []byte, r *wsReading, heartbeat time.Duration, connection string) []byte // before anything else; nil: nothing
+	notice       func(dst []byte, n *pabal.Notice) []byte                                          // nil: notices cannot be said
+	beat         []byte                                                                            // beside each ping
 }
 
 // The forms: raw carries bare data, or with ?format=entry the JSON form; the
@@ -72,8 +71,8 @@ func barePayload(e *pabal.Entry) (websocket.Opcode, []byte) {
 }
 
 // appendWSOpen says where r begins in the channel of its URL, if that names one.
-func appendWSOpen(dst []byte, r *wsReading, heartbeat time.Duration) []byte {
-	open := &wire.Notice{Kind: pabal.NoticeOpen, Heartbeat: heartbeat, Connection: rand.Text()}
+func appendWSOpen(dst []byte, r *wsReading, heartbeat time.Duration, connection string) []byte {
+	open := &wire.Notice{Kind: pabal.NoticeOpen, Heartbeat: heartbeat, Connection: connection}
 	for i, ch := range r.channels {
 		open.Channels = append(open.Channels, ch)
 		open.Cursors = append(open.Cursors, r.session.Position(i).String())

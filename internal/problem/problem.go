@@ -92,14 +92,22 @@ func Write(w http.ResponseWriter, p *Problem) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Content-Type-Options", "nosniff")
+	p.SetHeader(h)
+	w.WriteHeader(p.status())
+	_, _ = w.Write(body) // whoever left needs no answer
+}
+
+// SetHeader sets in h what an answer says of p beside its body.
+func (p *Problem) SetHeader(h http.Header) {
 	if s := p.retryAfter(); s > 0 {
 		h.Set("Retry-After", strconv.FormatInt(s, 10))
 	}
 	if p.Cursor != "" {
 		h.Set("Pabal-Cursor", p.Cursor)
 	}
-	w.WriteHeader(p.status())
-	_, _ = w.Write(body) // whoever left needs no answer
+	if p.status() == http.StatusUnauthorized { // RFC 6750, section 3
+		h.Set("WWW-Authenticate", "Bearer")
+	}
 }
 
 // BadRequest says that the request is wrong in a way that only the client can

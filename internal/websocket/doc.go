@@ -9,6 +9,9 @@
 //	if errors.As(err, &refused) { … } // write refused.Status, refused.Header and refused.Message
 //	out = h.AppendResponse(out, nil)  // then hijack, and write out
 //
+// Over HTTP/2 and HTTP/3 a request with [ExtendedConnect] is negotiated alike; then call h.SetResponse(w.Header()), answer
+// 200, and the bytes are those of the request's body and the response's.
+//
 // Then feed whatever arrives, in pieces of any size:
 //
 //	p := websocket.Parser{MaxMessage: 1 << 20, Deflate: h.Deflate}

@@ -21,8 +21,20 @@ type Handshake struct {
 	Subprotocol string // one of Config.Subprotocols that the client offered, or ""
 	Deflate     bool   // the client may compress its messages: set [Parser.Deflate]
 
-	key    string
+	key    string // "" if there is none to answer: of an extended CONNECT
 	window deflateWindow
+}
+
+// ExtendedConnect returns the protocol that r asks to speak on its own stream, by the method CONNECT with :protocol (RFC
+// 8441 over HTTP/2, RFC 9220 over HTTP/3): "websocket", or another. Any other request has "".
+func ExtendedConnect(r *http.Request) string {
+	switch {
+	case r.Method != http.MethodConnect || r.ProtoMajor < 2:
+		return ""
+	case r.ProtoMajor > 2 && !strings.HasPrefix(r.Proto, "HTTP/"):
+		return r.Proto // that is where quic-go has it
+	}
+	return r.Header.Get(":protocol") // and here net/http
 }
 
 // Compress returns what this client may be sent compressed.
@@ -52,20 +64,22 @@ type HandshakeError struct {
 
 func (e *HandshakeError) Error() string { return "websocket handshake: " + e.Message }
 
-// Negotiate checks that r is a WebSocket handshake (RFC 6455 section 4.2.1), and chooses the subprotocol and the
-// extension. It chooses only what was offered: of the subprotocols the server's first that is among the client's, of
+// Negotiate checks that r is a WebSocket handshake (RFC 6455 section 4.2.1, or RFC 8441 section 5), and chooses the
+// subprotocol and the extension. It chooses only what was offered: of the subprotocols the server's first that is among the client's, of
 // the permessage-deflate offers the client's first that can be kept. That none fits is no error.
 //
 // An error is a [*HandshakeError]. Origin is not looked at: that is the caller's rule.
 func Negotiate(r *http.Request, c Config) (Handshake, error) {
-	if err := checkRequest(r); err != nil {
-		return Handshake{}, err
+	h := Handshake{Subprotocol: chooseSubprotocol(r.Header, c.Subprotocols)}
+	var err error
+	if ExtendedConnect(r) != "" {
+		err = checkConnect(r)
+	} else if err = checkRequest(r); err == nil {
+		h.key, err = handshakeKey(r.Header)
 	}
-	key, err := handshakeKey(r.Header)
 	if err != nil {
 		return Handshake{}, err
 	}
-	h := Handshake{key: key, Subprotocol: chooseSubprotocol(r.Header, c.Subprotocols)}
 	offers, ok := parseExtensions(strings.Join(r.Header["Sec-Websocket-Extensions"], ","))
 	if !ok {
 		return Handshake{}, badRequest(`malformed Sec-WebSocket-Extensions: send "name; param=value, …" (RFC 6455 section 9.1), or leave it out`)
@@ -107,6 +121,25 @@ func checkRequest(r *http.Request) error {
 		return badRequest("a handshake has no body: leave out Content-Length and Transfer-Encoding")
 	case !slices.Equal(r.Header["Sec-Websocket-Version"], []string{"13"}):
 		return upgradeRequired("send Sec-WebSocket-Version: 13, the only version spoken here")
+	}
+	return nil
+}
+
+// checkConnect checks an extended CONNECT. The fields that only HTTP/1.1 needs are not looked at, the key among them.
+func checkConnect(r *http.Request) error {
+	switch {
+	case ExtendedConnect(r) != "websocket":
+		return &HandshakeError{Status: http.StatusNotImplemented, Message: "the :protocol is not known here: send websocket"}
+	case len(r.Header["Content-Length"]) > 0:
+		return badRequest("a WebSocket has no length: leave out Content-Length")
+	case r.ContentLength == 0:
+		return badRequest("the stream ends with its head (END_STREAM): a WebSocket's goes on")
+	case !slices.Equal(r.Header["Sec-Websocket-Version"], []string{"13"}):
+		return &HandshakeError{
+			Status:  http.StatusBadRequest, // 426 needs the field Upgrade, which only HTTP/1.1 has
+			Header:  http.Header{"Sec-Websocket-Version": {"13"}},
+			Message: "send Sec-WebSocket-Version: 13, the only version spoken here",
+		}
 	}
 	return nil
 }
@@ -156,7 +189,7 @@ func hasToken(lines []string, token string) bool {
 	return false
 }
 
-// notInResponse are the headers of a 101 that are not the caller's to add.
+// notInResponse are the headers of a 101, or of the 200 to an extended CONNECT, that are not the caller's to add.
 var notInResponse = map[string]bool{
 	"Upgrade": true, "Connection": true, "Content-Length": true, "Transfer-Encoding": true,
 	"Sec-Websocket-Accept": true, "Sec-Websocket-Protocol": true, "Sec-Websocket-Extensions": true,
@@ -180,6 +213,20 @@ func (h Handshake) AppendResponse(dst []byte, extra http.Header) []byte {
 		dst = append(dst, b.Bytes()...)
 	}
 	return append(dst, "\r\n"...)
+}
+
+// SetResponse makes header that of the 200 that answers an extended CONNECT (RFC 8441 section 5.1). What would contradict
+// the handshake is taken out of it.
+func (h Handshake) SetResponse(header http.Header) {
+	for name := range notInResponse {
+		delete(header, name)
+	}
+	if h.Subprotocol != "" {
+		header["Sec-Websocket-Protocol"] = []string{h.Subprotocol}
+	}
+	if h.Deflate {
+		header["Sec-Websocket-Extensions"] = []string{h.window.response()}
+	}
 }
 
 // acceptKey proves that the server has understood the handshake (RFC 6455 section 4.2.2, item 5.4).

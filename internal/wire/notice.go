@@ -23,13 +23,19 @@ type Notice struct {
 	Connection string          // of $open: the connection's id
 	Channels   []pabal.Channel // of $open over several channels: which,
 	Cursors    []string        // and where the reader stands in each, in the same order
+	Expires    time.Time       // of $expiring: when the token does
 }
 
 // NoticeOf returns n as it goes on the wire.
 func NoticeOf(n *pabal.Notice) *Notice {
 	w := &Notice{Kind: n.Kind, Channel: n.Channel, Cursor: n.Cursor.String(), Reason: n.Reason, Count: n.Count}
-	if n.Kind == pabal.NoticeGap || n.Kind == pabal.NoticeReset {
+	switch n.Kind {
+	case pabal.NoticeGap, pabal.NoticeReset:
 		w.From, w.To = n.From.String(), n.To.String()
+	case pabal.NoticeExpiring:
+		if w.Expires = n.Expires; n.Channel == "" {
+			w.Cursor = ""
+		}
 	}
 	return w
 }
@@ -52,6 +58,9 @@ func AppendNotice(dst []byte, n *Notice) []byte {
 	if len(n.Channels) > 0 {
 		dst = appendList(dst, "channels", n.Channels)
 		dst = appendList(dst, "cursors", n.Cursors)
+	}
+	if !n.Expires.IsZero() {
+		dst = append(AppendTime(append(appendName(dst, "expires"), '"'), n.Expires), '"')
 	}
 	return append(dst, '}')
 }

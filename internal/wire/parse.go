@@ -39,6 +39,7 @@ type noticeMembers struct {
 	Connection string           `json:"connection"`
 	Channels   []pabal.Channel  `json:"channels"`
 	Cursors    []string         `json:"cursors"`
+	Expires    time.Time        `json:"expires"`
 }
 
 // Parse parses the JSON form of an entry or of a notice; the other is nil.

@@ -1,0 +1,153 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/internal/problem"
+)
+
+// A connection's id has between 22 characters, which can hold 128 random bits,
+// and 64.
+const (
+	leastID = 22
+	mostID  = 64
+)
+
+// mostPresent is how many bytes of JSON presence shows of one connection.
+const mostPresent = 4 << 10
+
+// checkConnection reports whether id can name a connection.
+func checkConnection(id string) error {
+	if len(id) < leastID || len(id) > mostID {
+		return problem.BadRequest("connection: an id has %d to %d characters; make one of at least 128 random bits, such as 32 hexadecimal digits", leastID, mostID)
+	}
+	for i := range len(id) {
+		if c := id[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return problem.BadRequest("connection: %q is not allowed in an id; it is made of letters, digits, - and _", c)
+		}
+	}
+	return nil
+}
+
+// parseAsker reads what r says of who asks: ?connection=, with which it also
+// reads its inbox, and ?join, with which it is present.
+func (q *request) parseAsker(query url.Values) error {
+	q.given = len(q.channels)
+	if query.Has("connection") {
+		id := query.Get("connection")
+		if err := checkConnection(id); err != nil {
+			return err
+		}
+		q.inbox, q.grant.Connection = true, id
+		if ch := pabal.Channel(pabal.Inbox + id); !slices.Contains(q.channels, ch) {
+			q.channels = append(q.channels, ch)
+		}
+	}
+	if q.join = query.Has("join"); !q.join {
+		return nil
+	}
+	if data := query.Get("join"); data != "" {
+		q.present = []byte(data)
+		return checkPresent(q.present)
+	}
+	return nil
+}
+
+func checkPresent(data []byte) error {
+	if len(data) > mostPresent {
+		return &pabal.LimitError{Limit: "presence-data-bytes", Max: mostPresent, What: "the data of who is present"}
+	}
+	if !json.Valid(data) {
+		return problem.BadRequest("what is shown of who is present must be JSON, such as {\"name\":\"Kim\"}")
+	}
+	return nil
+}
+
+// identify finds out who sent r, and that its connection is that user's.
+func (h *Handler) identify(r *http.Request, q *request) error {
+	connection := q.grant.Connection
+	g, err := h.Access.Grant(r)
+	if err != nil {
+		return err
+	}
+	g.Address, g.Connection = address(r), connection
+	q.grant = g
+	if q.join && connection == "" {
+		if q.technique.answer {
+			return problem.BadRequest("?join= of who polls needs ?connection=, by which its next poll is known to be its")
+		}
+		q.grant.Connection = rand.Text()
+	}
+	if !q.inbox {
+		return nil
+	}
+	if q.options.Latest || q.before != nil {
+		return problem.BadRequest("?connection= reads all that comes to an inbox, in order; leave out ?only= and ?before=")
+	}
+	if err := h.own(r.Context(), &g); err != nil {
+		return err
+	}
+	return h.obeyBefore(r.Context(), q)
+}
+
+// unknown returns err, or, where a grant that no token was given for does not
+// allow something, that a token is needed.
+func unknown(g *pabal.Grant, err error) error {
+	not, ok := errors.AsType[*pabal.ForbiddenError](err)
+	if !ok || g.Claims != nil || g.Rules == nil {
+		return err
+	}
+	return problem.Unauthorized("%v", not)
+}
+
+// attend has who asks present in the channels that the URL of q names: by a, or,
+// without one, for some time after this poll.
+func (h *Handler) attend(ctx context.Context, q *request, a *attendance) error {
+	if !q.join {
+		return nil
+	}
+	if h.Presence == nil {
+		return problem.BadRequest("presence is off on this server; leave out ?join")
+	}
+	for _, ch := range q.channels[:q.given] {
+		var err error
+		if a != nil {
+			err = a.join(ctx, h, q.grant, ch, q.present)
+		} else {
+			err = h.Presence.Join(ctx, q.grant, ch, q.present, q.wait+pollStay)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pollStay is how long who polls is present after a poll.
+const pollStay = time.Minute
+
+// own makes sure that the inbox of g's connection is of g's user: of whoever
+// used it first.
+func (h *Handler) own(ctx context.Context, g *pabal.Grant) error {
+	data, err := json.Marshal(struct {
+		User string `json:"user"`
+	}{g.User})
+	if err != nil {
+		return err
+	}
+	owner := pabal.Message{ID: "owner", Type: "owner", ContentType: "application/json", Data: data}
+	ch := pabal.Channel(pabal.Inbox + g.Connection)
+	_, err = h.Hub.Publish(ctx, pabal.Grant{Own: true}, ch, pabal.Publish{Messages: []pabal.Message{owner}})
+	if errors.Is(err, pabal.ErrConflict) {
+		return problem.Forbidden("this connection id is of another user; make one of your own, of at least 128 random bits")
+	}
+	return err
+}
