@@ -102,12 +102,11 @@ func (h *Hub) Open(g Grant, w Waker, o Options) (*Session, error) {
 // Refresh has s read on by g, a newer grant of its user, which must allow all
 // that it reads. After an error it reads on by the one it had.
 func (s *Session) Refresh(g Grant) error {
-	if s.grant != nil {
-		if g.User != s.grant.User {
-			return &ForbiddenError{ToRead, "", "the new token is of another user"}
-		}
-		g.Connection = s.grant.Connection
+	old := s.Grant()
+	if g.User != old.User {
+		return &ForbiddenError{ToRead, "", "the new token is of another user"}
 	}
+	g.Connection = cmp.Or(old.Connection, g.Connection)
 	for i := range s.places {
 		if err := g.Check(ToRead, s.places[i].channel); err != nil {
 			return err
@@ -115,14 +114,6 @@ func (s *Session) Refresh(g Grant) error {
 	}
 	s.grant = &g
 	return nil
-}
-
-// Expires returns when the grant of s does.
-func (s *Session) Expires() (never time.Time) {
-	if s.grant == nil {
-		return never
-	}
-	return s.grant.Expires
 }
 
 // Grant returns what s reads by.

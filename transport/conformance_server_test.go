@@ -36,6 +36,7 @@ type node struct {
 	hub    *pabal.Hub
 	reads  *transport.Handler
 	api    *api.Handler
+	http2  bool
 }
 
 // A setup is what a test changes of a node.
@@ -44,11 +45,12 @@ type setup struct {
 	limits pabal.Limits
 	reads  transport.Handler
 	lossy  bool // the broker is not said to be lossless
+	http2  bool // [connect] opens a WebSocket over HTTP/2
 }
 
 // again returns s for a node of its own.
 func (s *setup) again(goroutines bool) *setup {
-	fresh := &setup{memory: s.memory, limits: s.limits, lossy: s.lossy}
+	fresh := &setup{memory: s.memory, limits: s.limits, lossy: s.lossy, http2: s.http2}
 	from, to := reflect.ValueOf(&s.reads).Elem(), reflect.ValueOf(&fresh.reads).Elem()
 	for i := range from.NumField() {
 		if from.Type().Field(i).IsExported() {
@@ -73,7 +75,7 @@ type lossy struct{ pabal.Broker }
 
 func newNode(t testing.TB, s *setup) *node {
 	t.Helper()
-	n := &node{broker: memory.New(s.memory)}
+	n := &node{broker: memory.New(s.memory), http2: s.http2}
 	if s.lossy {
 		n.hub = pabal.NewHub(lossy{n.broker}, s.limits)
 	} else {
@@ -102,8 +104,12 @@ func (l testLog) Write(p []byte) (int, error) {
 
 // ServeHTTP hands reading to transport and the rest to the API.
 func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/commands" {
+		n.reads.ServeCommands(w, r)
+		return
+	}
 	reads := r.URL.Path != "/channels" || r.URL.Query().Has("channel") || r.Header.Get("Upgrade") != ""
-	if r.Method == http.MethodGet && reads {
+	if r.Method == http.MethodGet && reads || r.Method == http.MethodConnect {
 		n.reads.ServeHTTP(w, r)
 		return
 	}
@@ -134,6 +140,10 @@ func (n *node) listen(t testing.TB) *readers.Server {
 		plain.Close()
 		secure.Close()
 	})
+	if n.http2 {
+		overHTTP2.Store(plain.URL, true)
+		t.Cleanup(func() { overHTTP2.Delete(plain.URL) })
+	}
 	roots := x509.NewCertPool()
 	roots.AddCert(secure.Certificate())
 	return &readers.Server{Plain: plain.URL, TLS: secure.URL, Roots: roots}

@@ -45,7 +45,7 @@ func (l *loop) obey(c *loopConn, items []pabal.Item) {
 
 // renew takes up that a command gave c's session another token.
 func (l *loop) renew(c *loopConn) {
-	if at := c.session.Expires(); c.more != nil || !at.IsZero() {
+	if at := c.session.Grant().Expires; c.more != nil || !at.IsZero() {
 		c.more = c.more.until(at)
 		l.watch(c)
 	}

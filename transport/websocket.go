@@ -256,7 +256,7 @@ func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time, more bool) (ws
 		signal = always
 	}
 	var expiry <-chan time.Time
-	if at := c.session.Expires(); !at.IsZero() {
+	if at := c.session.Grant().Expires; !at.IsZero() {
 		c.more = c.more.until(at)
 		expiry = time.After(time.Until(c.more.next()))
 	}

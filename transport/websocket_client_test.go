@@ -47,6 +47,9 @@ func connect(t testing.TB, url string, headers ...string) *socket {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, ok := overHTTP2.Load("http://" + host); ok {
+		return handshakeHTTP2(t, conn, "http", "/"+path, headers...)
+	}
 	return handshake(t, conn, "/"+path, headers...)
 }
 
@@ -165,6 +168,7 @@ func (s *socket) wantClose(code uint16, reason string) {
 // A said is what a server of pabal.v1 says: an entry, a notice or a reply.
 type said struct {
 	Notice, Channel, Cursor, Reason string
+	URL                             string
 	Data                            any
 	ID                              any
 	OK                              bool
