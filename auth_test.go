@@ -1,6 +1,8 @@
 package pabal_test
 
 import (
+	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/pabal/pabal"
@@ -59,7 +61,22 @@ func TestInboxOf(t *testing.T) {
 		}
 		seen[ch] = user
 	}
-	if got, want := pabal.InboxOf("a@b.c"), pabal.Channel("$user/a:40b.c"); got != want {
-		t.Errorf("got %s, want %s", got, want)
+	var vectors struct {
+		Inboxes []struct {
+			User    string
+			Channel pabal.Channel
+		}
+	}
+	text, err := os.ReadFile("spec/vectors/names.json")
+	if err == nil {
+		err = json.Unmarshal(text, &vectors)
+	}
+	if err != nil || len(vectors.Inboxes) == 0 {
+		t.Fatal(len(vectors.Inboxes), err)
+	}
+	for _, v := range vectors.Inboxes {
+		if got := pabal.InboxOf(v.User); got != v.Channel {
+			t.Errorf("the inbox of %q is %s, want %s", v.User, got, v.Channel)
+		}
 	}
 }
