@@ -108,7 +108,7 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		n.reads.ServeCommands(w, r)
 		return
 	}
-	reads := r.URL.Path != "/channels" || r.URL.Query().Has("channel") || r.Header.Get("Upgrade") != ""
+	reads := r.URL.Path != "/channels" || r.URL.Query().Has("channel") || r.URL.Query().Has("connection") || r.Header.Get("Upgrade") != ""
 	if r.Method == http.MethodGet && reads || r.Method == http.MethodConnect {
 		n.reads.ServeHTTP(w, r)
 		return

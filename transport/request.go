@@ -199,6 +199,9 @@ func (q *request) parseFrom(r *http.Request, query url.Values) error {
 		}
 	}
 	q.from = slices.Repeat([]pabal.From{start}, len(q.channels))
+	if len(q.channels) > q.given { // what came to an inbox before it was first read is not lost
+		q.from[q.given] = pabal.FromAll()
+	}
 	cursors := query["cursor"]
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		cursors, q.byHeader = []string{id}, true
