@@ -204,7 +204,7 @@ func (c *commander) refresh(ctx context.Context, cmd *command) (*reply, error) {
 	if cmd.Token == "" {
 		return nil, problem.BadRequest("token: give the new one")
 	}
-	g, err := c.handler.Access.Renew(ctx, cmd.Token)
+	g, err := c.renew(ctx, cmd.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -218,6 +218,19 @@ func (c *commander) refresh(ctx context.Context, cmd *command) (*reply, error) {
 		answer.Expires = &g.Expires
 	}
 	return answer, nil
+}
+
+// renew asks for what token allows, which may take its time, once.
+func (c *commander) renew(ctx context.Context, token string) (g pabal.Grant, err error) {
+	if c.client != nil && c.client.token == token {
+		g, c.client.token, c.client.renewed = c.client.renewed, "", pabal.Grant{}
+		return g, nil
+	}
+	g, err = c.handler.Access.Renew(ctx, token)
+	if err == nil && c.client != nil {
+		c.client.token, c.client.renewed = token, g
+	}
+	return g, err
 }
 
 // An attendance is where one connection is present. What is joined once it has
@@ -276,7 +289,10 @@ func (a *attendance) end(h *Handler, g pabal.Grant) {
 // A client is what is known of who sends commands on a WebSocket.
 type client struct {
 	*attendance
-	rate *rate.Limiter // nil: its commands are not counted
+	rate    *rate.Limiter // nil: its commands are not counted
+	listens bool          // it reads its inbox
+	token   string        // that it gave last,
+	renewed pabal.Grant   // and what that allows
 }
 
 // newClient returns a client that is present where a says.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/pabal/pabal"
@@ -37,12 +38,11 @@ func (c *commander) command(ctx context.Context, ev websocket.Event) ([]byte, er
 	if err != nil {
 		return frameOf(replyTo(&cmd, nil, err)), nil
 	}
-	in, ok := c.via.(*wsVia)
-	if !ok || !needsSession[cmd.Command] {
-		answer, err := c.do(ctx, &cmd)
+	answer, err := c.do(ctx, &cmd)
+	if !errors.Is(err, errNeedsSession) {
 		return frameOf(replyTo(&cmd, answer, err)), nil
 	}
-	return nil, in.in(ctx, func(ctx context.Context, r *wsReading) []byte {
+	return nil, c.via.(*wsVia).in(ctx, func(ctx context.Context, r *wsReading) []byte {
 		there := *c
 		there.via = r
 		answer, err := there.do(ctx, &cmd)
@@ -50,9 +50,6 @@ func (c *commander) command(ctx context.Context, ev websocket.Event) ([]byte, er
 		return frameOf(replyTo(&cmd, answer, err))
 	})
 }
-
-// needsSession are the commands that change what is read.
-var needsSession = map[string]bool{"subscribe": true, "unsubscribe": true, "refresh": true, "call": true}
 
 func problemOf(ev websocket.Event) error {
 	if ev.Op != websocket.OpText {
@@ -105,6 +102,7 @@ func (r *wsReading) refresh(_ context.Context, _ *commander, g pabal.Grant) erro
 func (r *wsReading) listen(ctx context.Context, c *commander) error {
 	ch := pabal.Channel(pabal.Inbox + c.grant.Connection)
 	if slices.Contains(r.channels, ch) {
+		c.client.listens = true
 		return nil
 	}
 	if err := c.handler.own(ctx, &c.grant); err != nil {
@@ -116,6 +114,7 @@ func (r *wsReading) listen(ctx context.Context, c *commander) error {
 		return err
 	}
 	_, err := r.add(ctx, ch, pabal.FromAll())
+	c.client.listens = err == nil
 	return err
 }
 
@@ -140,7 +139,13 @@ func (*wsVia) unsubscribe(context.Context, *commander, *command, pabal.Channel) 
 	return nil, errNeedsSession
 }
 func (*wsVia) refresh(context.Context, *commander, pabal.Grant) error { return errNeedsSession }
-func (*wsVia) listen(context.Context, *commander) error               { return errNeedsSession }
+func (*wsVia) listen(_ context.Context, c *commander) error {
+	if c.client.listens {
+		return nil
+	}
+	return errNeedsSession
+}
+
 func (*wsVia) present(ctx context.Context, c *commander, cmd *command, ch pabal.Channel) error {
 	return presentWS(ctx, c, cmd, ch)
 }
