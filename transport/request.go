@@ -28,11 +28,16 @@ type request struct {
 	limit     int
 	wait      time.Duration // of a long poll
 	preferred bool          // wait came by Prefer
-	callback  string        // of jsonp and iframe
-	pad       int           // bytes before the first entry
 	parked    *parked       // of a long poll that has waited on a loop; it is asked anew
-	entries   bool          // ?format=entry: the JSON form also where the bare data would do
+	asked
 	asker
+}
+
+// asked is how a request wants its answer to look.
+type asked struct {
+	callback string // of jsonp and iframe
+	pad      int    // bytes before the first entry
+	entries  bool   // ?format=entry: the JSON form also where the bare data would do
 }
 
 // An asker is who asks, and what of it others know.

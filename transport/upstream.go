@@ -77,11 +77,7 @@ func (c *commander) one(ctx context.Context, text []byte, cmd *command) (*reply,
 	if err := parseCommand(text, cmd); err != nil {
 		return nil, err
 	}
-	answer, err := c.do(ctx, cmd)
-	if err != nil {
-		err = unknown(&c.grant, err)
-	}
-	return answer, err
+	return c.do(ctx, cmd)
 }
 
 // commanderOf returns who does what r asks for.

@@ -16,7 +16,7 @@ import (
 // table, up to the next empty one.
 func section(t *testing.T, head, table string) []string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "http.md"))
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "settings.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func section(t *testing.T, head, table string) []string {
 	lines = lines[slices.Index(lines, head)+1:]
 	start := slices.Index(lines, table)
 	if start < 0 {
-		t.Fatalf("docs/http.md: there is no %q below %q", table, head)
+		t.Fatalf("docs/settings.md: there is no %q below %q", table, head)
 	}
 	lines = lines[start+1:]
 	return lines[:slices.Index(append(lines, ""), "")]
@@ -44,7 +44,7 @@ func TestDocumentedSettings(t *testing.T) {
 	got := section(t, "## Settings", "| setting | variable | default | |")[1:]
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {
-			t.Fatalf("docs/http.md, row %d of the settings: got\n%s\nwant\n%s", i+1, strings.Join(got[min(i, len(got)):min(i+1, len(got))], ""), strings.Join(want[min(i, len(want)):min(i+1, len(want))], ""))
+			t.Fatalf("docs/settings.md, row %d of the settings: got\n%s\nwant\n%s", i+1, strings.Join(got[min(i, len(got)):min(i+1, len(got))], ""), strings.Join(want[min(i, len(want)):min(i+1, len(want))], ""))
 		}
 	}
 }
