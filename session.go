@@ -92,7 +92,7 @@ func (h *Hub) Open(g Grant, w Waker, o Options) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{hub: h, waker: w, options: o, address: g.Address}
-	if g.Rules != nil || g.User != "" || g.Connection != "" || !g.Expires.IsZero() {
+	if g.Own || g.Rules != nil || g.User != "" || g.Connection != "" || !g.Expires.IsZero() {
 		s.grant = &g
 	}
 	s.places = s.first[:0]

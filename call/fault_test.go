@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -222,7 +223,8 @@ func TestPartsAreLost(t *testing.T) {
 func TestInboxHasOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		n := w.node(Config{})
+		log := &logText{}
+		n := w.node(Config{Log: slog.New(slog.NewTextHandler(log, nil))})
 		say := func(id, what string) {
 			m := pabal.Message{ID: "answer/" + refOf(connection, id) + "/" + what, Type: "answer", Key: id, Data: []byte("other")}
 			if what != "final" {
@@ -239,6 +241,9 @@ func TestInboxHasOther(t *testing.T) {
 		}
 		synctest.Wait()
 		w.want("c", "answer other")
+		if got := log.String(); got != "" {
+			t.Errorf("logged %q, want nothing: the call has ended", got)
+		}
 
 		two := w.node(Config{})
 		var late atomic.Bool // so that it is not copied before the other is there

@@ -25,7 +25,7 @@ const (
 
 // nodeWide are the limits that a client cannot help being at: the node is
 // full.
-var nodeWide = map[string]bool{"sessions": true, "channels": true, "stored-channels": true, "memory-bytes": true, "body-bytes": true}
+var nodeWide = map[string]bool{"sessions": true, "channels": true, "stored-channels": true, "memory-bytes": true, "body-bytes": true, "calls": true}
 
 // From returns what err means to an HTTP client. A [Problem] is itself, an
 // error of package pabal has its status, and of any other it is only said that
