@@ -41,7 +41,7 @@ var layers = map[string][]string{
 	"web":             nil,
 	"client":          {root, "vector", "internal/*"},
 	"server":          {root, "internal/*", "transport", "dialect/*", "broker/*", "api", "auth", "presence", "call", "web"},
-	"cmd":             {root, "vector", "server", "client"},
+	"cmd":             {root, "vector", "server", "client", "auth"},
 }
 
 // suite is the promises of a broker as tests: only test files import it.
@@ -57,7 +57,6 @@ type home struct {
 var homes = map[string]home{
 	"github.com/gobwas/":              {folders: []string{"internal/websocket"}},
 	"github.com/golang-jwt/":          {folders: []string{"auth"}, tests: true},
-	"github.com/MicahParks/":          {folders: []string{"auth"}},
 	"github.com/coder/websocket":      {folders: []string{"client", "internal/readers"}, tests: true},
 	"github.com/prometheus/":          {folders: []string{"server"}},
 	"github.com/shirou/gopsutil":      {folders: []string{"server"}},

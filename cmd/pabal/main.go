@@ -5,6 +5,7 @@
 //	pabal sub CHANNEL …   read
 //	pabal config check    say what serve would run with, and where that is from
 //	pabal data …          check, export, import, compact the data directory
+//	pabal token …         make a token, explain one, make a key
 //	pabal version         say what this is
 //
 // It ends with 0 if all went well, 1 if something failed, 2 if it was asked for
@@ -22,6 +23,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	_ "github.com/pabal/pabal/server/xconnect" // for WebSocket over HTTP/2
 )
 
 // How the command ends; see also [exitUsage].
@@ -40,6 +43,7 @@ type commands struct {
 	Sub     subCmd     `cmd:"" help:"Read channels, by any technique, and go on after a break."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
 	Data    dataCmd    `cmd:"" help:"Check, export, import and compact the data directory of a stopped server."`
+	Token   tokenCmd   `cmd:"" help:"Make a token, explain one, make a key for them."`
 	Version versionCmd `cmd:"" help:"Say what this is."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Say what this is."`

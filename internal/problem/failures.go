@@ -19,9 +19,10 @@ type Failures struct {
 	left int       // how many were not, since the last that was
 }
 
-// Log logs err, with about as in [slog.Logger.Error], if the server failed. A
-// storage that fails does so for everybody at once, and a full disk may hold
-// the log too, so of its failures one a second is logged.
+// Log logs err, with about as in [slog.Logger.Error], if the server failed. That
+// it does not know what a client asks for, 501, is no failure. A storage that
+// fails does so for everybody at once, and a full disk may hold the log too, so
+// of its failures one a second is logged.
 func (f *Failures) Log(log *slog.Logger, err error, about ...any) {
 	if _, ok := errors.AsType[*pabal.StorageError](err); ok {
 		if left, ok := f.due(time.Now()); ok {
@@ -29,7 +30,7 @@ func (f *Failures) Log(log *slog.Logger, err error, about ...any) {
 		}
 		return
 	}
-	if p := From(err); p.Status >= 500 && p.Status != http.StatusServiceUnavailable {
+	if p := From(err); p.Status >= 500 && p.Status != http.StatusServiceUnavailable && p.Status != http.StatusNotImplemented {
 		log.Error("request failed", append(slices.Clone(about), "error", err)...)
 	}
 }

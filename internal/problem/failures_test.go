@@ -22,7 +22,7 @@ func TestFailures(t *testing.T) {
 			f.Log(slog.New(slog.NewTextHandler(&out, nil)), err, "path", "/x")
 			return out.String()
 		}
-		for _, err := range []error{pabal.ErrClosed, problem.BadRequest("x"), pabal.ErrHubClosed, &pabal.LimitError{}} {
+		for _, err := range []error{pabal.ErrClosed, problem.BadRequest("x"), pabal.ErrHubClosed, &pabal.LimitError{}, &problem.Problem{Status: 501}} {
 			if got := log(err); got != "" {
 				t.Errorf("%v: logged %s", err, got)
 			}

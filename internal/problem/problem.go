@@ -106,7 +106,11 @@ func (p *Problem) SetHeader(h http.Header) {
 		h.Set("Pabal-Cursor", p.Cursor)
 	}
 	if p.status() == http.StatusUnauthorized { // RFC 6750, section 3
-		h.Set("WWW-Authenticate", "Bearer")
+		challenge := "Bearer"
+		if p.Type != "" { // there was a token, and it is not good
+			challenge = `Bearer error="invalid_token"`
+		}
+		h.Set("WWW-Authenticate", challenge)
 	}
 }
 
