@@ -9,9 +9,8 @@ import (
 
 // A Grant is what the holder may do, and who that is.
 type Grant struct {
-	Address string // the client's, for Limits.SessionsPerAddress; empty: not counted
-	Own     bool   // Pabal itself, who may do everything
-
+	Address    string    // the client's, for Limits.SessionsPerAddress; empty: not counted
+	Own        bool      // Pabal itself, who may do everything, and is not counted
 	User       string    // who the client is; empty: nobody knows
 	Connection string    // by which its inbox is known; empty: it has none
 	Data       []byte    // JSON, which presence shows of the user; nil: nothing

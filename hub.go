@@ -103,7 +103,7 @@ func (h *Hub) Publish(ctx context.Context, g Grant, ch Channel, p Publish) (Appe
 		return Appended{}, err
 	}
 	done, err := h.broker.Append(ctx, ch, p)
-	if err == nil && !done.Duplicate {
+	if err == nil && !done.Duplicate && !g.Own {
 		h.published.Add(uint64(len(p.Messages)))
 	}
 	return done, err
@@ -184,13 +184,15 @@ func (h *Hub) unfollow(t *Tail) {
 	}
 }
 
-// enter counts one more session.
-func (h *Hub) enter(address string) error {
+// enter counts one more session, but for Pabal's own.
+func (h *Hub) enter(address string, own bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.ctx.Err() != nil:
 		return ErrHubClosed
+	case own:
+		return nil
 	case h.sessions >= h.limits.Sessions:
 		return &LimitError{Limit: "sessions", Max: h.limits.Sessions, What: "one more reader", Retry: 5 * time.Second}
 	case address != "" && h.perHost[address] >= h.limits.SessionsPerAddress:

@@ -7,13 +7,12 @@ type NoticeKind string
 
 // The notices. Each is told in band, on every technique that can carry one.
 const (
-	NoticeOpen    NoticeKind = "$open"    // before any entry: where this response begins
-	NoticeLive    NoticeKind = "$live"    // caught up: the position is the log's end
-	NoticeGap     NoticeKind = "$gap"     // entries are missing; the history goes on
-	NoticeReset   NoticeKind = "$reset"   // entries are missing; the history was broken
-	NoticeSkipped NoticeKind = "$skipped" // entries were left out because later ones of their key follow
-	NoticeClosed  NoticeKind = "$closed"  // nothing follows
-
+	NoticeOpen     NoticeKind = "$open"     // before any entry: where this response begins
+	NoticeLive     NoticeKind = "$live"     // caught up: the position is the log's end
+	NoticeGap      NoticeKind = "$gap"      // entries are missing; the history goes on
+	NoticeReset    NoticeKind = "$reset"    // entries are missing; the history was broken
+	NoticeSkipped  NoticeKind = "$skipped"  // entries were left out because later ones of their key follow
+	NoticeClosed   NoticeKind = "$closed"   // nothing follows
 	NoticeExpiring NoticeKind = "$expiring" // the token that allows to read on expires soon; the notice is of no place
 )
 

@@ -88,7 +88,7 @@ type catchUp struct {
 // there and is done with a channel once it has reached its end. The error is a
 // *[LimitError] or [ErrHubClosed]. The session must be closed.
 func (h *Hub) Open(g Grant, w Waker, o Options) (*Session, error) {
-	if err := h.enter(g.Address); err != nil {
+	if err := h.enter(g.Address, g.Own); err != nil {
 		return nil, err
 	}
 	s := &Session{hub: h, waker: w, options: o, address: g.Address}
@@ -134,12 +134,13 @@ func (s *Session) Close() {
 		s.places[i].leave()
 	}
 	s.places, s.first = nil, [1]place{}
-	s.hub.leave(s.address)
+	if s.grant == nil || !s.grant.Own {
+		s.hub.leave(s.address)
+	}
 }
 
-// Subscribe adds ch to what s reads, if its grant allows that: it is asked here
-// and not again. It does not block: where reading begins is resolved by the
-// next [Session.CatchUp].
+// Subscribe adds ch to what s reads, if its grant allows that. It does not
+// block: where reading begins is resolved by the next [Session.CatchUp].
 func (s *Session) Subscribe(ch Channel, from From) error {
 	g := s.Grant()
 	if err := g.Check(ToRead, ch); err != nil {

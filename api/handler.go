@@ -1,11 +1,10 @@
 // Package api is what backends call: publish, close, delete, and look at
-// channels, over HTTP. Reading is package transport's.
+// channels and who is in them, over HTTP. Reading is package transport's.
 package api
 
 import (
 	"cmp"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,12 +15,14 @@ import (
 	"github.com/pabal/pabal/internal/problem"
 )
 
-// A Handler answers POST, HEAD and DELETE on /channels/{name}, and GET on
-// /channels, the list. It must not be changed once it serves.
+// A Handler answers POST, HEAD and DELETE on /channels/{name}, GET on /channels,
+// the list, and GET on /presence/{name}. It must not be changed once it serves.
 type Handler struct {
 	Hub       *pabal.Hub
-	Log       *slog.Logger // nil: slog.Default()
-	BodyBytes int64        // of all bodies that are being read at once; 256 MiB
+	Access    Authenticator // says who asks; nil: everybody may do everything
+	Presence  Viewer        // says who is in a channel; nil: it is not known
+	Log       *slog.Logger  // nil: slog.Default()
+	BodyBytes int64         // of all bodies that are being read at once; 256 MiB
 
 	bodies   atomic.Int64
 	failures problem.Failures
@@ -39,8 +40,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	if name, ok := strings.CutPrefix(r.URL.Path, "/presence/"); ok {
+		return h.presence(w, r, name)
+	}
 	if r.URL.Path == "/channels" {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if !reads(r) {
 			w.Header().Set("Allow", "GET, HEAD")
 			return &problem.Problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " needs a channel: /channels/{name}"}
 		}
@@ -67,14 +71,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	return &problem.Problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not known here; publish with POST, read with GET"}
 }
 
-// grant returns what the sender of r may do.
-func grant(r *http.Request) pabal.Grant {
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	return pabal.Grant{Address: host}
-}
-
 // parameters returns those of r's query, each given once. It is an error if
-// there are others than known.
+// there are others than known, and the token, which is for [Authenticator].
 func parameters(r *http.Request, known ...string) (url.Values, error) {
 	if r.URL.RawQuery == "" {
 		return nil, nil
@@ -87,7 +85,7 @@ func parameters(r *http.Request, known ...string) (url.Values, error) {
 		if len(values) > 1 {
 			return nil, problem.BadRequest("?%.40s= is given %d times; give it once", name, len(values))
 		}
-		if !slices.Contains(known, name) {
+		if name != "token" && !slices.Contains(known, name) {
 			advice := "it has none"
 			if len(known) > 0 {
 				advice = "these are: " + strings.Join(known, ", ")

@@ -28,6 +28,10 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Chann
 	if err != nil {
 		return err
 	}
+	g, err := h.allowed(r, pabal.ToPublish, ch)
+	if err != nil {
+		return err
+	}
 	reserved, err := h.reserve(r)
 	if err != nil {
 		return err
@@ -37,7 +41,7 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, ch pabal.Chann
 	if err != nil {
 		return err
 	}
-	done, err := h.Hub.Publish(r.Context(), grant(r), ch, p)
+	done, err := h.Hub.Publish(r.Context(), g, ch, p)
 	if errors.Is(err, pabal.ErrMoved) {
 		return h.moved(r, ch)
 	}

@@ -165,10 +165,10 @@ func (s *Service) observeEntry(r *room, e *pabal.Entry) {
 	}
 	m := r.members[k]
 	switch {
-	case m == nil || m.at == pabal.Position{} || !later(e.Position(), m.at):
-	case here && b.Node != s.node:
-		m.flags.taken = true
-	case !here:
+	case m == nil || m.at != pabal.Position{} && !later(e.Position(), m.at):
+	case here && b.Node != s.node && m.waiter == nil: // it has gone to another node, or was there all the time
+		m.at, m.flags.written, m.flags.taken = e.Position(), true, true
+	case !here && m.at != pabal.Position{}:
 		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false
 		if m.lingers(s.now()) {
 			m.linger = 0 // it has left elsewhere

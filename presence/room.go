@@ -62,16 +62,16 @@ type member struct {
 	flags  flags
 	stay   int64          // until when it is present though it does not hold on
 	linger int64          // until when it may come back
-	at     pabal.Position // of the last entry that is its own; zero: there is none, or it was ended
+	at     pabal.Position // of the last entry of its key that is known; zero: there is none that says that it is there
 	passed uint64         // of the room, when it was written
 	waiter *waiter
 }
 
 type flags struct {
 	queued  bool // it is among the room's pending
-	written bool // the last entry of its key is its own, at
+	written bool // the last entry of its key, at, says that it is there
 	changed bool // it is written with other data than it has, or too long ago
-	taken   bool // another node has written its key since
+	taken   bool // that entry is another node's
 	given   bool // its data is its own, not its grant's
 	said    bool // it said that it leaves
 }

@@ -57,6 +57,9 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 func newWorld(t testing.TB, members int) *world {
 	keep := func(ch pabal.Channel) pabal.Retention {
 		r, _ := presence.Retention(ch, members)
+		if members > 0 {
+			r.Entries = 100
+		}
 		return r
 	}
 	return &world{t: t, broker: memory.New(memory.Config{Retention: keep})}
@@ -210,10 +213,12 @@ type entry struct {
 }
 
 // entries returns all of ch's log of presence.
-func (w *world) entries(ch pabal.Channel) (list []entry) {
+func (w *world) entries(ch pabal.Channel) []entry { return w.read(ch, false) }
+
+func (w *world) read(ch pabal.Channel, latest bool) (list []entry) {
 	w.t.Helper()
 	for from := pabal.FromAll(); ; {
-		page, err := w.broker.Read(context.Background(), pabal.Presence+ch, pabal.Query{From: from, MaxEntries: 1000, MaxBytes: 1 << 20})
+		page, err := w.broker.Read(context.Background(), pabal.Presence+ch, pabal.Query{From: from, Latest: latest, MaxEntries: 1000, MaxBytes: 1 << 20})
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -234,11 +239,7 @@ func (w *world) entries(ch pabal.Channel) (list []entry) {
 // set returns who is in ch by its log: "alice" for each connection of hers.
 func (w *world) set(ch pabal.Channel) (users []string) {
 	w.t.Helper()
-	last := map[string]entry{}
-	for _, e := range w.entries(ch) {
-		last[e.Key] = e
-	}
-	for _, e := range last {
+	for _, e := range w.read(ch, true) {
 		if e.Type != "leave" {
 			users = append(users, e.User)
 		}

@@ -7,15 +7,19 @@ import (
 	"strings"
 )
 
-// announce prints where to find the server, and what to try.
-func announce(out io.Writer, listeners []net.Listener, tls bool) error {
+// announce prints where to find the server, and what to try: with a token,
+// unless it is open.
+func announce(out io.Writer, listeners []net.Listener, tls, open bool) error {
 	var text strings.Builder
 	for _, l := range listeners {
 		fmt.Fprintf(&text, "pabal: listening on %s\n", origin(l, tls))
 	}
-	here := reachable(listeners[0], tls)
-	fmt.Fprintf(&text, "  read     curl -N '%s/channels/chat?via=sse&since=all'\n", here)
-	fmt.Fprintf(&text, "  publish  curl -d hello %s/channels/chat\n", here)
+	here, with := reachable(listeners[0], tls), ""
+	if !open {
+		with = `-H "Authorization: Bearer $TOKEN" `
+	}
+	fmt.Fprintf(&text, "  read     curl -N %s'%s/channels/chat?via=sse&since=all'\n", with, here)
+	fmt.Fprintf(&text, "  publish  curl -d hello %s%s/channels/chat\n", with, here)
 	fmt.Fprintf(&text, "  look     %s/\n", here)
 	_, err := io.WriteString(out, text.String())
 	return err

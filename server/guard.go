@@ -121,7 +121,7 @@ func (g *guard) checkOrigin(r *http.Request) *problem.Problem {
 	if slices.Contains(g.origins, "*") && !ambient(r.Header) {
 		return nil
 	}
-	if g.cross.Check(r) == nil {
+	if g.cross.Check(r) == nil || tunnels(r) { // a WebSocket is for the transport to refuse, as over HTTP/1.1
 		return nil
 	}
 	origin := r.Header.Get("Origin")

@@ -158,6 +158,28 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+// answerOf returns what h answers to r.
+func answerOf(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// A WebSocket over HTTP/2 is as one over HTTP/1.1: its origin is for the
+// transport to judge. Any other CONNECT is not.
+func TestTunnel(t *testing.T) {
+	const foreign = "Origin: https://b.example; Sec-Fetch-Site: cross-site"
+	for protocol, want := range map[string]int{"websocket": 200, "": 403} {
+		r := request("CONNECT", foreign)
+		if protocol != "" {
+			r.Header[":protocol"] = []string{protocol}
+		}
+		if res := guarded(t, nil, r); res.Code != want {
+			t.Errorf(":protocol %q: got %d, want %d", protocol, res.Code, want)
+		}
+	}
+}
+
 // request makes a request to http://pabal.example with headers written in one
 // line.
 func request(method, headers string) *http.Request {

@@ -14,11 +14,16 @@ const bodyTimeout = time.Minute
 // routes returns the handler of all URLs. It is not an http.ServeMux, since
 // that would clean a channel's name before it can be refused.
 func (s *Server) routes() http.Handler {
-	health, metrics := readOnly(s.health), newMetrics(s.parts.hub.Stats, s.parts.health, s.log)
+	health := readOnly(s.health)
+	metrics := metricsGuard(s.cfg.Access.MetricsFrom, newMetrics(s.parts.hub.Stats, s.parts.health, s.log))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case path == "/channels" || strings.HasPrefix(path, "/channels/"):
 			s.channels(w, r)
+		case path == "/commands":
+			s.parts.commands.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/presence/"):
+			s.parts.api.ServeHTTP(w, r)
 		case path == "/health":
 			health.ServeHTTP(w, r)
 		case path == "/metrics":
@@ -45,7 +50,7 @@ func readOnly(next http.Handler) http.Handler {
 // bodyTimeout to arrive, and who sends one where none belongs is not waited for.
 func bodies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength == 0 {
+		if r.ContentLength == 0 || tunnels(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -63,16 +68,22 @@ func bodies(next http.Handler) http.Handler {
 }
 
 func (s *Server) channels(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet && (r.URL.Path != "/channels" || readsSeveral(r)) {
+	if tunnels(r) || r.Method == http.MethodGet && (r.URL.Path != "/channels" || readsSeveral(r)) {
 		s.parts.read.ServeHTTP(w, r)
 		return
 	}
 	s.parts.api.ServeHTTP(w, r)
 }
 
+// tunnels reports whether r is an extended CONNECT, by which HTTP/2 opens a
+// WebSocket (RFC 8441). Its body is what the client sends from then on.
+func tunnels(r *http.Request) bool {
+	return r.Method == http.MethodConnect && r.Header.Get(":protocol") != ""
+}
+
 // readsSeveral reports whether GET /channels is to read channels, not to list
 // them.
 func readsSeveral(r *http.Request) bool {
 	query := r.URL.Query()
-	return query.Has("channel") || query.Has("via") || r.Header.Get("Upgrade") != ""
+	return query.Has("channel") || query.Has("via") || query.Has("connection") || r.Header.Get("Upgrade") != ""
 }

@@ -25,23 +25,28 @@ type Server struct {
 	health *health
 	cert   *certificate // nil: no TLS
 	http   *http.Server
+
+	sockets *streamSockets
 }
 
 // parts is what a server puts together.
 type parts struct {
-	hub   *pabal.Hub
-	read  http.Handler                // GET on channels
-	drain func(context.Context) error // tells who reads that it ends, refuses who comes, and waits for all to leave
-	api   http.Handler                // everything else on channels
-	pages http.Handler
-	own   func(context.Context, pabal.Channel, pabal.Publish) error // publishes what is Pabal's own, which the hub does not count
-	close func() error                                              // of what keeps the logs
+	hub      *pabal.Hub
+	read     http.Handler                // GET on channels
+	commands http.Handler                // what readers do beside reading
+	drain    func(context.Context) error // tells who reads that it ends, refuses who comes, and waits for all to leave
+	api      http.Handler                // everything else on channels, and who is in them
+	pages    http.Handler
+	own      func(context.Context, pabal.Channel, pabal.Publish) error // publishes what is Pabal's own, which the hub does not count
+	end      func(context.Context)                                     // of what writes to the logs at its end, and needs the hub; nil: there is nothing
+	close    func() error                                              // of what keeps the logs
 
 	health func() error // of what keeps the logs: what it cannot do; nil if there is nothing to ask
 }
 
 // newServer puts p together as cfg says.
 func newServer(cfg config.Config, log *slog.Logger, p parts) (*Server, error) {
+	log = redacted(log)
 	s := &Server{cfg: cfg, log: log, parts: p, health: &health{storage: p.health}}
 	guard, err := newGuard(cfg.Access.AllowOrigin)
 	if err != nil {
@@ -60,7 +65,8 @@ func newServer(cfg config.Config, log *slog.Logger, p parts) (*Server, error) {
 	if s.cert != nil {
 		s.http.TLSConfig = s.cert.config()
 	}
-	return s, nil
+	s.sockets, err = newStreamSockets(s.http, cfg.Serving.WebSocketH2, log)
+	return s, err
 }
 
 // Run listens, says so on out, and serves until ctx ends. Then it drains:
@@ -88,7 +94,9 @@ func (s *Server) Run(ctx context.Context, out io.Writer) (err error) {
 	for _, l := range listeners {
 		s.log.Info("listening", "url", origin(l, s.cert != nil))
 	}
-	if err := announce(out, listeners, s.cert != nil); err != nil {
+	s.sockets.test(ctx, listeners, s.cert)
+	sayAccess(s.log, &s.cfg)
+	if err := announce(out, listeners, s.cert != nil, s.cfg.Access.Open); err != nil {
 		s.log.Warn("the addresses could not be printed", "error", err)
 	}
 	select {
@@ -126,9 +134,7 @@ func (s *Server) marks(base context.Context, listeners []net.Listener) func(net.
 	for i, l := range listeners {
 		if addr, ok := l.Addr().(*net.TCPAddr); ok && addr.IP.IsLoopback() {
 			local[addr.String()] = loopback{host: hostname(s.cfg.Serving.Listen[i]), address: origin(l, s.cert != nil)}
-			continue
 		}
-		s.log.Warn("anyone who reaches this address may read and write", "listen", l.Addr().String())
 	}
 	return func(l net.Listener) context.Context {
 		if mark, ok := local[l.Addr().String()]; ok {
@@ -178,7 +184,15 @@ func (s *Server) drain() {
 	}
 }
 
+// endTimeout is how long may take what is written at the end.
+const endTimeout = 5 * time.Second
+
 func (s *Server) close() error {
+	if s.parts.end != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+		defer cancel()
+		s.parts.end(ctx)
+	}
 	s.parts.hub.Close()
 	if err := s.parts.close(); err != nil {
 		return fmt.Errorf("what keeps the logs could not be closed: %w", err)

@@ -41,8 +41,9 @@ func testParts() parts {
 	}
 	return parts{
 		hub:  pabal.NewHub(noBroker{}, pabal.Limits{}),
-		read: say("read"), api: say("api"), pages: say("pages"),
+		read: say("read"), commands: say("commands"), api: say("api"), pages: say("pages"),
 		drain: func(context.Context) error { return nil },
+		end:   func(context.Context) {},
 		close: func() error { return nil },
 	}
 }
@@ -185,6 +186,8 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/channels/a", "api HTTP/1.1 /channels/a"},
 		{"DELETE", "/channels/a", "api HTTP/1.1 /channels/a"},
 		{"PATCH", "/channels/a", "api HTTP/1.1 /channels/a"},
+		{"POST", "/commands", "commands HTTP/1.1 /commands"},
+		{"GET", "/presence/a", "api HTTP/1.1 /presence/a"},
 		{"GET", "/", "pages HTTP/1.1 /"},
 		{"GET", "/channelsx", "pages HTTP/1.1 /channelsx"},
 		{"GET", "/health", `{"status":"ok"}` + "\n"},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/http"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/api"
@@ -18,26 +19,36 @@ import (
 
 // New wires a node as cfg says, which [config.Load] has checked.
 func New(cfg config.Config, log *slog.Logger) (*Server, error) {
+	log = redacted(log)
 	broker, health, err := openBroker(cfg, log)
 	if err != nil {
 		return nil, err
 	}
 	hub := pabal.NewHub(broker, limits(cfg))
+	beside, err := newServices(cfg, hub, log)
+	if err != nil {
+		hub.Close()
+		return nil, errors.Join(err, broker.Close())
+	}
 	reads := newTransport(cfg, hub, log)
+	reads.Services = beside.forTransport(cfg)
 	s, err := newServer(cfg, log, parts{
-		hub:   hub,
-		read:  reads,
-		drain: reads.Drain,
-		api:   &api.Handler{Hub: hub, Log: log, BodyBytes: int64(cfg.Messages.BodyBytes)},
-		pages: web.Handler(),
+		hub:      hub,
+		read:     reads,
+		commands: http.HandlerFunc(reads.ServeCommands),
+		drain:    reads.Drain,
+		api:      &api.Handler{Hub: hub, Access: beside.access, Presence: beside, Log: log, BodyBytes: int64(cfg.Messages.BodyBytes)},
+		pages:    web.Handler(),
 		own: func(ctx context.Context, ch pabal.Channel, p pabal.Publish) error {
 			_, err := broker.Append(ctx, ch, p)
 			return err
 		},
+		end:    beside.close,
 		close:  broker.Close,
 		health: health,
 	})
 	if err != nil {
+		beside.close(context.Background())
 		hub.Close()
 		return nil, errors.Join(err, broker.Close())
 	}
@@ -71,43 +82,8 @@ func openBroker(cfg config.Config, log *slog.Logger) (b broker, health func() er
 	return d, d.Health, nil
 }
 
-// rules are for the channels of each namespace, and for all others.
-type rules struct {
-	namespaces config.Namespaces
-	each       []disk.Rules
-	others     disk.Rules
-}
-
-func newRules(cfg config.Config) (*rules, error) {
-	others, err := rulesOf("", cfg.Keep)
-	if err != nil {
-		return nil, err
-	}
-	r := &rules{namespaces: cfg.Namespaces, others: others}
-	for _, n := range cfg.Namespaces {
-		each, err := rulesOf(n.Name, n.Keep)
-		if err != nil {
-			return nil, err
-		}
-		r.each = append(r.each, each)
-	}
-	return r, nil
-}
-
-func (r *rules) of(ch pabal.Channel) disk.Rules {
-	if i := r.namespaces.Find(ch); i >= 0 {
-		return r.each[i]
-	}
-	return r.others
-}
-
-func rulesOf(namespace string, k config.Keep) (disk.Rules, error) {
-	sync, err := disk.ParseSync(k.Sync)
-	return disk.Rules{Retention: retention(namespace, k), Sync: sync}, err
-}
-
 func newTransport(cfg config.Config, hub *pabal.Hub, log *slog.Logger) *transport.Handler {
-	h := &transport.Handler{
+	return &transport.Handler{
 		Hub: hub, Log: log,
 		Heartbeat:    cfg.Delivery.Heartbeat,
 		WriteTimeout: cfg.Delivery.WriteTimeout,
@@ -118,26 +94,16 @@ func newTransport(cfg config.Config, hub *pabal.Hub, log *slog.Logger) *transpor
 		Goroutines:   cfg.Delivery.Pump == "goroutine",
 		LongPollMax:  cfg.Delivery.LongPollMax,
 		ParkAfter:    noLimit(cfg.Delivery.ParkAfter),
+		AllowOrigins: origins(cfg),
 	}
-	for _, origin := range cfg.Access.AllowOrigin {
-		h.AllowOrigins = append(h.AllowOrigins, string(origin))
-	}
-	return h
 }
 
-// retention returns what a broker keeps of a channel.
-func retention(namespace string, k config.Keep) pabal.Retention {
-	return pabal.Retention{
-		Entries:    orNone(k.KeepEntries),
-		Bytes:      orNone(int(k.KeepBytes)),
-		Age:        orNone(k.KeepAge),
-		Latest:     k.Keep == "latest",
-		Keys:       k.KeepKeys,
-		CloseAfter: k.CloseAfter,
-		Namespace:  namespace,
-		IDWindow:   k.IDWindow,
-		IDs:        k.IDs,
+// origins returns those whose pages may read and publish.
+func origins(cfg config.Config) (all []string) {
+	for _, origin := range cfg.Access.AllowOrigin {
+		all = append(all, string(origin))
 	}
+	return all
 }
 
 // orNone returns n, or for 0 what brokers take for no limit.

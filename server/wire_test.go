@@ -12,6 +12,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/broker/disk"
+	"github.com/pabal/pabal/call"
 	"github.com/pabal/pabal/internal/pattern"
 	"github.com/pabal/pabal/server/config"
 )
@@ -37,14 +38,28 @@ func TestRules(t *testing.T) {
 	c.Namespaces = config.Namespaces{
 		{Name: "live", Match: []pattern.Pattern{"sports/live"}, Keep: config.Keep{Keep: "latest", KeepEntries: 5, KeepKeys: 6, Sync: "never", IDs: 7}},
 		{Name: "slow", Match: []pattern.Pattern{"sports/*"}, Keep: config.Keep{KeepBytes: 5, KeepAge: time.Hour, Sync: "interval", IDWindow: time.Minute, CloseAfter: time.Second}},
+		{Name: "few", Match: []pattern.Pattern{"$user/few"}, Keep: config.Keep{KeepEntries: 3, Sync: "always"}, Policy: config.Policy{CallTimeout: 30 * time.Minute}},
 	}
 	rules, err := newRules(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, ch := range []pabal.Channel{"$presence/chat", "$-/leases"} {
+		if got := rules.of(ch); !got.Latest || got.Sync != disk.SyncInterval {
+			t.Errorf("%s: got %+v, want each key's last entry to be kept", ch, got)
+		}
+	}
+	calls := call.Retention
+	calls.Age, calls.IDWindow = time.Hour, time.Hour // twice the longest
 	for ch, want := range map[pabal.Channel]disk.Rules{
 		"chat":        {Retention: pabal.Retention{}.WithDefaults()},
 		"$host/cpu":   {Retention: pabal.Retention{}.WithDefaults()},
+		"$conn/x":     {Retention: pabal.Retention{Namespace: "$conn", Age: 24 * time.Hour, Entries: 1000, Bytes: 4 << 20, IDs: 1_000_000, IDWindow: 24 * time.Hour}, Sync: disk.SyncInterval},
+		"$user/ann":   {Retention: pabal.Retention{Namespace: "$user", Age: 168 * time.Hour, Entries: 1000}},
+		"$user/few":   {Retention: pabal.Retention{Entries: 3, Bytes: -1, Age: -1, Namespace: "few"}},
+		"$calls/shop": {Retention: pabal.Retention{Namespace: "$calls", Age: time.Hour, Entries: 10_000}, Sync: disk.SyncInterval},
+		"$-/call/x":   {Retention: calls, Sync: disk.SyncInterval},
+		"$-/x":        {Retention: pabal.Retention{Namespace: "$-", Age: 24 * time.Hour, Latest: true, Keys: 10_000}, Sync: disk.SyncInterval},
 		"sports/live": {Retention: pabal.Retention{Entries: 5, Bytes: -1, Age: -1, Latest: true, Keys: 6, Namespace: "live", IDs: 7}, Sync: disk.SyncNever},
 		"sports/kbo":  {Retention: pabal.Retention{Entries: -1, Bytes: 5, Age: time.Hour, CloseAfter: time.Second, Namespace: "slow", IDWindow: time.Minute}, Sync: disk.SyncInterval},
 	} {

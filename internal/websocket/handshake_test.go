@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"errors"
 	"net/http"
+	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -199,6 +201,98 @@ func TestCompress(t *testing.T) {
 	} {
 		if got := c.h.Compress().May(c.size); got != c.want {
 			t.Errorf("window %d, %d bytes: got %v, want %v", c.h.window, c.size, got, c.want)
+		}
+	}
+}
+
+// connectRequest returns an extended CONNECT as net/http hands it over.
+func connectRequest(change func(*http.Request)) *http.Request {
+	r := &http.Request{
+		Method: "CONNECT", Proto: "HTTP/2.0", ProtoMajor: 2, ContentLength: -1, URL: &url.URL{Path: "/channels/a"},
+		Header: http.Header{":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"}},
+	}
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+func TestExtendedConnect(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*http.Request)
+		want   string
+	}{
+		{"HTTP/2", nil, "websocket"},
+		{"another protocol", func(r *http.Request) { r.Header[":protocol"] = []string{"connect-udp"} }, "connect-udp"},
+		{"a tunnel", func(r *http.Request) { delete(r.Header, ":protocol") }, ""},
+		{"GET", func(r *http.Request) { r.Method = "GET" }, ""},
+		{"HTTP/1.1", func(r *http.Request) { r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1 }, ""},
+		{"HTTP/3", func(r *http.Request) { r.Proto, r.ProtoMajor = "websocket", 3; delete(r.Header, ":protocol") }, "websocket"},
+		{"a tunnel over HTTP/3", func(r *http.Request) { r.Proto, r.ProtoMajor = "HTTP/3.0", 3; delete(r.Header, ":protocol") }, ""},
+	} {
+		if got := ExtendedConnect(connectRequest(c.change)); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestNegotiateConnect(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*http.Request)
+		status int    // of the refusal
+		header string // "Name: value" that it must have
+	}{
+		{"as it should be", nil, 0, ""},
+		{"a key, which nobody reads", func(r *http.Request) { r.Header["Sec-Websocket-Key"] = []string{"x", "y"} }, 0, ""},
+		{"another protocol", func(r *http.Request) { r.Header[":protocol"] = []string{"Websocket"} }, 501, ""},
+		{"no version", func(r *http.Request) { delete(r.Header, "Sec-Websocket-Version") }, 400, "Sec-WebSocket-Version: 13"},
+		{"version 8", func(r *http.Request) { r.Header["Sec-Websocket-Version"] = []string{"8"} }, 400, "Sec-WebSocket-Version: 13"},
+		{"ended", func(r *http.Request) { r.ContentLength = 0 }, 400, ""},
+		{"a length", func(r *http.Request) { r.ContentLength = 5; r.Header["Content-Length"] = []string{"5"} }, 400, ""},
+		{"malformed extensions", func(r *http.Request) { r.Header["Sec-Websocket-Extensions"] = []string{"a;;b"} }, 400, ""},
+		{"a tunnel", func(r *http.Request) { delete(r.Header, ":protocol") }, 405, "Allow: GET"},
+	} {
+		_, err := Negotiate(connectRequest(c.change), Config{Deflate: true})
+		var refused *HandshakeError
+		if !errors.As(err, &refused) {
+			refused = &HandshakeError{}
+		}
+		if refused.Status != c.status || (err == nil) != (c.status == 0) {
+			t.Errorf("%s: got %v, status %d, want %d", c.name, err, refused.Status, c.status)
+		}
+		if name, value, ok := strings.Cut(c.header, ": "); ok && refused.Header.Get(name) != value {
+			t.Errorf("%s: got %s %q, want %q", c.name, name, refused.Header.Get(name), value)
+		}
+		if refused.Header.Get("Upgrade")+refused.Header.Get("Connection") != "" {
+			t.Errorf("%s: the refusal has fields of HTTP/1.1: %v", c.name, refused.Header)
+		}
+	}
+}
+
+func TestSetResponse(t *testing.T) {
+	h, err := Negotiate(connectRequest(func(r *http.Request) {
+		r.Header["Sec-Websocket-Protocol"] = []string{"mqtt, pabal.v1"}
+		r.Header["Sec-Websocket-Extensions"] = []string{"permessage-deflate; server_max_window_bits=10"}
+	}), Config{Subprotocols: []string{"pabal.v1"}, Deflate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		h    Handshake
+		want http.Header
+	}{
+		{Handshake{}, http.Header{"Pabal-Cursor": {"c"}}},
+		{h, http.Header{
+			"Pabal-Cursor": {"c"}, "Sec-Websocket-Protocol": {"pabal.v1"},
+			"Sec-Websocket-Extensions": {"permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10"},
+		}},
+	} {
+		got := http.Header{"Pabal-Cursor": {"c"}, "Connection": {"close"}, "Sec-Websocket-Accept": {"a"}, "Sec-Websocket-Protocol": {"x"}, "Content-Length": {"3"}}
+		c.h.SetResponse(got)
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("got %v, want %v", got, c.want)
 		}
 	}
 }

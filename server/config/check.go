@@ -16,7 +16,8 @@ const defaultOpen = "default with --open on other than loopback"
 
 // settle gives the defaults that hang on other settings.
 func (c *Config) settle(from Provenance) {
-	if c.Access.Open && !c.loopback() && from["host-metrics"] == "default" {
+	c.settleOpen(from)
+	if c.Access.Open && !c.loopback() && from["host-metrics"] == byDefault {
 		c.Log.HostMetrics = false
 		from["host-metrics"] = defaultOpen
 	}
@@ -34,11 +35,9 @@ func (c *Config) check(from Provenance) error {
 	for _, address := range c.Serving.Listen {
 		if err := checkAddress(address); err != nil {
 			fail("listen", "%w", err)
-		} else if !Loopback(address) && !c.Access.Open {
-			fail("listen", "%s is not a loopback address, and anyone who reaches it may read and write: "+
-				"listen on 127.0.0.1 and put a proxy before it, or say --open if that is what you want", address)
 		}
 	}
+	c.checkAccess(fail)
 	if c.Serving.TLSCert != "" && c.Serving.TLSKey == "" {
 		fail("tls-cert", "a certificate without its key; give --tls-key too")
 	}

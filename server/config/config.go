@@ -12,7 +12,11 @@
 //	enum     which words it may be
 //	help     what it does
 //
-// What is kept may differ by channel: a file has [Namespaces] for that.
+// What is kept and allowed may differ by channel: a file has [Namespaces] for
+// that.
+//
+// A secret is never a value here, only the name of a file that holds it: what
+// is printed, logged or shown by ps tells none.
 //
 // Whatever is misspelt or of the wrong type is an error that says where it
 // stands and what to do: nothing is ever ignored.
@@ -25,11 +29,14 @@ import "time"
 type Config struct {
 	Serving  Serving  `embed:"" group:"Where it listens"`
 	Access   Access   `embed:"" group:"Who may use it"`
+	Tokens   Tokens   `embed:"" group:"Which tokens it takes"`
 	Delivery Delivery `embed:"" group:"How it delivers"`
 	Messages Messages `embed:"" group:"Limits on what is published"`
 	Readers  Readers  `embed:"" group:"Limits on who reads"`
+	Upstream Upstream `embed:"" group:"Limits on commands, presence and calls"`
 	Storage  Storage  `embed:"" group:"Where it is kept"`
 	Keep     Keep     `embed:"" group:"What is kept of a channel, unless a namespace of the file says otherwise"`
+	Policy   Policy   `embed:"" group:"What a channel is for, unless a namespace of the file says otherwise"`
 	Log      Log      `embed:"" group:"What it says of itself"`
 
 	Namespaces Namespaces `kong:"-"` // in a file only
@@ -37,18 +44,39 @@ type Config struct {
 
 // Serving is where a node listens, and how it ends.
 type Serving struct {
-	Listen  []string      `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Addresses to listen on; port 0 lets the system choose one. 0.0.0.0 is all of IPv4, [::] all of IPv6, no host both. Other than loopback needs --open."`
-	TLSCert string        `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; serves HTTPS. A changed file is taken up by itself, and at SIGHUP."`
-	TLSKey  string        `name:"tls-key" placeholder:"FILE" help:"Private key in PEM, of the certificate."`
-	Drain   time.Duration `name:"drain" default:"10s" zero:"ends at once" help:"How long readers have to leave after SIGTERM."`
+	Listen      []string      `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Addresses to listen on; port 0 lets the system choose one. 0.0.0.0 is all of IPv4, [::] all of IPv6, no host both. Other than loopback needs keys for tokens, rights without (anonymous), or --open."`
+	TLSCert     string        `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; serves HTTPS. A changed file is taken up by itself, and at SIGHUP."`
+	TLSKey      string        `name:"tls-key" placeholder:"FILE" help:"Private key in PEM, of the certificate."`
+	WebSocketH2 string        `name:"websocket-h2" default:"auto" enum:"auto,on,off" help:"Whether browsers are told that they may open a WebSocket on an HTTP/2 connection (RFC 8441), which a proxy before this node must then relay: auto is on if it works when the node starts."`
+	Drain       time.Duration `name:"drain" default:"10s" zero:"ends at once" help:"How long readers have to leave after SIGTERM."`
 }
 
 // Access is who may use a node.
 type Access struct {
-	Open           bool     `name:"open" help:"Let anyone who reaches this node read and write, on addresses other than loopback too."`
+	Open           bool     `name:"open" help:"Let anyone who reaches this node do everything, without a token. By itself it is on where only this machine reaches the node, and neither keys nor anonymous are given."`
 	AllowOrigin    []Origin `name:"allow-origin" placeholder:"ORIGIN" help:"Origins whose pages may read and publish, as https://example.com; * is any, without credentials."`
 	TrustedProxies []Prefix `name:"trusted-proxies" placeholder:"CIDR" help:"Proxies whose Forwarded or X-Forwarded-For is believed."`
 	RequestRate    int      `name:"request-rate" default:"1000" zero:"no limit" help:"Requests a second from one client address, with bursts of twice that; not counted on loopback."`
+	MetricsFrom    []Prefix `name:"metrics-from" placeholder:"CIDR" help:"Addresses that may read /metrics, beside this machine."`
+}
+
+// Tokens are which tokens a node takes. With a key, who has no token may only
+// do what [Policy] says of anonymous.
+type Tokens struct {
+	SecretFile []string      `name:"token-secret-file" placeholder:"FILE" help:"Files that each hold a secret of 32 bytes or more, for tokens signed with HS256."`
+	KeyFile    []string      `name:"token-key-file" placeholder:"FILE" help:"Files with public keys, for tokens signed with RS256, ES256 or EdDSA: PEM, of a key or a certificate, or a JWKS."`
+	JWKSURL    URL           `name:"token-jwks-url" placeholder:"URL" help:"Where the keys that sign tokens are published as a JWKS, by HTTPS, or HTTP on this machine; it is read again when they change."`
+	Audience   string        `name:"token-audience" placeholder:"TEXT" help:"What a token must name as its audience (aud); without it, one that names any is refused."`
+	Issuer     string        `name:"token-issuer" placeholder:"TEXT" help:"What a token must name as its issuer (iss)."`
+	Leeway     time.Duration `name:"token-leeway" default:"0s" zero:"none" help:"How far the clock of who makes tokens may be off."`
+	Forever    bool          `name:"token-forever" help:"Take tokens that never expire (without exp) too."`
+	Cookie     string        `name:"token-cookie" placeholder:"NAME" help:"Cookie that may hold a token; without a name none is looked at."`
+	Bytes      Size          `name:"token-bytes" default:"8KiB" help:"Bytes of a token."`
+}
+
+// Given reports whether there are keys, so that there can be tokens.
+func (t *Tokens) Given() bool {
+	return len(t.SecretFile) > 0 || len(t.KeyFile) > 0 || t.JWKSURL != ""
 }
 
 // Delivery is how entries go out.
@@ -86,6 +114,16 @@ type Readers struct {
 	TailLinger          time.Duration `name:"tail-linger" default:"30s" help:"How long a channel stays followed after its last reader."`
 }
 
+// Upstream bounds what readers do beside reading.
+type Upstream struct {
+	CommandRate        int           `name:"command-rate" default:"1000" zero:"no limit" help:"Commands a second on one WebSocket, with bursts of twice that; not counted on loopback."`
+	Members            int           `name:"members" default:"10000" help:"Connections present in one channel."`
+	PresenceLease      time.Duration `name:"presence-lease" default:"30s" help:"After how long without a sign of life of its node a connection is no longer present."`
+	PresenceLinger     time.Duration `name:"presence-linger" default:"5s" help:"How long a connection stays present after its stream broke off, so that it can come back."`
+	Calls              int           `name:"calls" default:"10000" help:"Calls that this node waits for at once."`
+	CallsPerConnection int           `name:"calls-per-connection" default:"16" help:"Calls of one connection that are waited for at once."`
+}
+
 // Storage is the broker, and its bounds.
 type Storage struct {
 	Broker         string        `name:"broker" default:"disk" enum:"disk,memory" help:"What keeps the logs: disk, where they outlive a restart, or memory."`
@@ -110,6 +148,16 @@ type Keep struct {
 	CloseAfter  time.Duration `name:"close-after" default:"0" zero:"never" help:"After how long without a publish a channel is closed."`
 }
 
+// Policy is what may be done with a channel: with all of a node, or those of a
+// [Namespace].
+type Policy struct {
+	Anonymous      []string      `name:"anonymous" default:"none" enum:"none,all,read,publish,call,see" help:"What may be done without a token: none, all, or some of read, publish, call and see (who is present). Pabal's own channels, whose names begin with $, take it only from a namespace that names them."`
+	Presence       string        `name:"presence" default:"on" enum:"on,counts,off" help:"Whether it is known who is in a channel: on; counts, how many but not who; or off."`
+	CallURL        URL           `name:"call-url" placeholder:"URL" help:"Where calls are answered, by POST; without it who reads $calls/… of the channel answers."`
+	CallSecretFile string        `name:"call-secret-file" placeholder:"FILE" help:"File that holds the secret with which the requests to call-url are signed."`
+	CallTimeout    time.Duration `name:"call-timeout" default:"10s" help:"How long a call may take."`
+}
+
 // Log is what a node says of itself.
 type Log struct {
 	HostMetrics bool   `name:"host-metrics" default:"true" help:"Publish this host's CPU, memory, load, network and disk to $host/…, twice a second. Off with --open on other than loopback unless asked for."`
@@ -120,10 +168,13 @@ type Log struct {
 // Default returns the configuration of a node that nobody has configured.
 func Default() Config {
 	var c Config
+	from := make(Provenance)
 	for _, s := range Settings() {
 		if err := s.set(&c, s.defaults()); err != nil {
 			panic(err) // a tag in this file is wrong; its test says so too
 		}
+		from[s.Name] = byDefault
 	}
+	c.settle(from)
 	return c
 }

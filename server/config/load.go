@@ -31,8 +31,8 @@ type Provenance map[string]string
 func Load(s Sources) (Config, Provenance, error) {
 	l := loader{from: make(Provenance), values: koanf.New(".")}
 	for _, setting := range Settings() {
-		if err := l.take(setting, setting.defaults(), "default"); err != nil {
-			l.fail("default", "%s: %w", setting.Name, err)
+		if err := l.take(setting, setting.defaults(), byDefault); err != nil {
+			l.fail(byDefault, "%s: %w", setting.Name, err)
 		}
 	}
 	l.push()
@@ -51,6 +51,9 @@ func Load(s Sources) (Config, Provenance, error) {
 	c, err := l.config()
 	return c, l.from, err
 }
+
+// byDefault is where a value comes from that nobody gave.
+const byDefault = "default"
 
 // fileEnv names the configuration file, as --config does.
 const fileEnv = "PABAL_CONFIG"
@@ -111,11 +114,7 @@ func (l *loader) file(name string) {
 		case e.list && !s.List():
 			l.fail(e.valueAt, "%s: one value is expected, not a list", s.Name)
 		default:
-			texts := e.texts
-			if s.List() && !e.list {
-				texts = split(texts[0])
-			}
-			if err := l.take(s, texts, e.valueAt); err != nil {
+			if err := l.take(s, e.of(s), e.valueAt); err != nil {
 				l.fail(e.valueAt, "%s: %w", s.Name, err)
 			}
 		}

@@ -9,12 +9,14 @@ import (
 	"github.com/pabal/pabal/internal/pattern"
 )
 
-// A Namespace is the channels that some patterns match, and what is kept of
-// them. Whatever a file does not say of it is as for the whole node.
+// A Namespace is the channels that some patterns match, what is kept of them
+// and what they are for. Whatever a file does not say of it is as for the whole
+// node.
 type Namespace struct {
-	Name  string
-	Match []pattern.Pattern
-	Keep  Keep
+	Name   string
+	Match  []pattern.Pattern
+	Keep   Keep
+	Policy Policy
 }
 
 // Namespaces are in the order in which a file has them.
@@ -37,6 +39,9 @@ const section = "namespaces"
 
 // of returns what [Provenance] calls a key of the i-th namespace.
 func of(i int, key string) string { return fmt.Sprintf("%s[%d].%s", section, i, key) }
+
+// nodeWide begins what [Provenance] says of a value that a namespace inherits.
+const nodeWide = "node-wide, "
 
 // maxName is how many bytes a namespace's name has at most.
 const maxName = 255
@@ -88,13 +93,14 @@ func (l *loader) addTo(d *draft, e entry) {
 		l.fail(e.at, "a namespace has no %q%s", e.key, suggest(e.key, namespaceKeys()))
 	case !s.ofNamespace():
 		l.fail(e.at, "%s is the same for all channels; move it out of %s", e.key, section)
-	case e.list:
+	case e.list && !s.List():
 		l.fail(e.valueAt, "%s: one value is expected, not a list", s.Name)
 	default:
-		if _, err := s.parse(e.texts); err != nil {
+		texts := e.of(s)
+		if _, err := s.parse(texts); err != nil {
 			l.fail(e.valueAt, "%s: %w", s.Name, err)
 		}
-		d.given[s.Name], d.at[s.Name] = e.texts, e.valueAt
+		d.given[s.Name], d.at[s.Name] = texts, e.valueAt
 	}
 }
 
@@ -166,7 +172,7 @@ func (l *loader) covering(p pattern.Pattern) (q pattern.Pattern, at string) {
 // of all channels.
 func (l *loader) settleNamespaces(c *Config) error {
 	for i, d := range l.drafts {
-		mine := Config{Keep: c.Keep}
+		mine := Config{Keep: c.Keep, Policy: c.Policy}
 		for _, s := range Settings() {
 			texts, ok := d.given[s.Name]
 			switch {
@@ -175,13 +181,22 @@ func (l *loader) settleNamespaces(c *Config) error {
 					return fmt.Errorf("%s: %s: %w", d.at[s.Name], s.Name, err)
 				}
 				l.from[of(i, s.Name)] = d.at[s.Name]
+			case s.Name == anonymous && d.own():
+				mine.Policy.Anonymous = []string{"none"}
+				l.from[of(i, s.Name)] = ownAnonymous
 			case s.ofNamespace():
-				l.from[of(i, s.Name)] = "node-wide, " + l.from[s.Name]
+				l.from[of(i, s.Name)] = nodeWide + l.from[s.Name]
 			}
 		}
 		l.from[of(i, "match")], l.from[of(i, "name")] = d.at["match"], d.at["name"]
-		d.Keep = mine.Keep
+		d.Keep, d.Policy = mine.Keep, mine.Policy
 		c.Namespaces = append(c.Namespaces, d.Namespace)
 	}
 	return nil
+}
+
+// own reports whether d is for some of Pabal's own channels. It then does not
+// inherit what may be done without a token, which could open all inboxes.
+func (d *draft) own() bool {
+	return slices.ContainsFunc(d.Match, func(p pattern.Pattern) bool { return strings.HasPrefix(string(p), "$") })
 }

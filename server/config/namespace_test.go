@@ -1,7 +1,7 @@
 package config_test
 
 import (
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +30,7 @@ namespaces:
     ids: 5
     sync: interval
     close-after: 1d12h
+    presence: counts
   - match: "*"
     keep-age: 1h
 `
@@ -45,12 +46,14 @@ func TestNamespaces(t *testing.T) {
 	slow.KeepEntries, slow.KeepBytes, slow.KeepAge = 10000, 0, 720*time.Hour
 	slow.IDWindow, slow.IDs, slow.Sync, slow.CloseAfter = time.Hour, 5, "interval", 36*time.Hour
 	rest.KeepAge = time.Hour
+	counts := c.Policy
+	counts.Presence = "counts"
 	for i, want := range []config.Namespace{
-		{Name: "sports/live", Match: []pattern.Pattern{"sports/live"}, Keep: live},
-		{Name: "slow", Match: []pattern.Pattern{"sports/*", "news"}, Keep: slow},
-		{Name: "*", Match: []pattern.Pattern{"*"}, Keep: rest},
+		{Name: "sports/live", Match: []pattern.Pattern{"sports/live"}, Keep: live, Policy: c.Policy},
+		{Name: "slow", Match: []pattern.Pattern{"sports/*", "news"}, Keep: slow, Policy: counts},
+		{Name: "*", Match: []pattern.Pattern{"*"}, Keep: rest, Policy: c.Policy},
 	} {
-		if got := c.Namespaces[i]; got.Name != want.Name || !slices.Equal(got.Match, want.Match) || got.Keep != want.Keep {
+		if got := c.Namespaces[i]; !reflect.DeepEqual(got, want) {
 			t.Errorf("namespace %d: got %+v, want %+v", i, got, want)
 		}
 	}

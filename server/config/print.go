@@ -48,7 +48,7 @@ func (n Namespaces) print(w io.Writer, from Provenance) error {
 		line("    ", "name", quoted(n[i].Name))
 		for _, s := range Settings() {
 			if s.ofNamespace() {
-				line("    ", s.Name, s.yaml(Config{Keep: n[i].Keep}))
+				line("    ", s.Name, s.yaml(Config{Keep: n[i].Keep, Policy: n[i].Policy}))
 			}
 		}
 	}

@@ -45,7 +45,8 @@ func find(name string) (s Setting, ok bool) {
 
 // ofNamespace reports whether a namespace may have a value of its own for s.
 func (s Setting) ofNamespace() bool {
-	return reflect.TypeFor[Config]().Field(s.path[0]).Type == reflect.TypeFor[Keep]()
+	group := reflect.TypeFor[Config]().Field(s.path[0]).Type
+	return group == reflect.TypeFor[Keep]() || group == reflect.TypeFor[Policy]()
 }
 
 // EnvName returns the environment variable of the setting of that name.

@@ -99,6 +99,29 @@ func (o *Origin) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// A URL is where something is asked, over HTTP or HTTPS; empty: nowhere.
+type URL string
+
+// UnmarshalText parses a URL. It refuses one with a password, which does not
+// belong where configurations are shown.
+func (u *URL) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*u = ""
+		return nil
+	}
+	parsed, err := url.Parse(string(text))
+	switch {
+	case err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https":
+		return fmt.Errorf("this is not a URL; write one with its scheme and host, as in https://example.com/path")
+	case parsed.User != nil:
+		return fmt.Errorf("this URL has a user in it, and it would be shown; leave that out")
+	case parsed.Fragment != "":
+		return fmt.Errorf("this URL has a fragment, which is never sent; leave out #%.40s", parsed.Fragment)
+	}
+	*u = URL(text)
+	return nil
+}
+
 // parse returns value as a t.
 func parse(t reflect.Type, value string) (reflect.Value, error) {
 	v := reflect.New(t)

@@ -23,6 +23,14 @@ type entry struct {
 	each    []string // and of each value of a list
 }
 
+// of returns what e says of s: a list may be written as one text.
+func (e entry) of(s Setting) []string {
+	if s.List() && !e.list {
+		return split(e.texts[0])
+	}
+	return e.texts
+}
+
 // A block is a mapping in a list.
 type block struct {
 	entries []entry
