@@ -89,14 +89,70 @@ func (h *Handler) identify(r *http.Request, q *request) error {
 	if !q.inbox {
 		return nil
 	}
+	if q.given == 0 && g.Claims == nil && g.Rules != nil {
+		return problem.Unauthorized("to read an inbox alone needs a token, or a channel that anybody may read beside it")
+	}
 	if q.options.Latest || q.before != nil {
 		return problem.BadRequest("?connection= reads all that comes to an inbox, in order; leave out ?only= and ?before=")
 	}
-	if err := h.own(r.Context(), &g); err != nil {
+	if err := h.mayRead(r.Context(), q); err != nil {
 		return err
 	}
 	return h.obeyBefore(r.Context(), q)
 }
+
+// mayRead reports why the inbox that q reads is not for who asks. Who has no
+// name leaves no mark on it by reading: anybody could fill the store.
+func (h *Handler) mayRead(ctx context.Context, q *request) error {
+	for _, ch := range q.channels[:q.given] {
+		if err := q.grant.Check(pabal.ToRead, ch); err != nil {
+			return err
+		}
+	}
+	if q.grant.User != "" {
+		return h.own(ctx, &q.grant)
+	}
+	owner, err := h.ownerOf(ctx, q.grant.Connection)
+	if err == nil && owner != "" {
+		err = errNotOwned
+	}
+	return err
+}
+
+// ownerOf returns the user who used the connection's inbox first; nobody has, or
+// somebody without a name, if it is empty.
+func (h *Handler) ownerOf(ctx context.Context, connection string) (user string, err error) {
+	s, err := h.Hub.Open(pabal.Grant{Own: true}, nil, pabal.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	if err := s.Subscribe(pabal.Channel(pabal.Inbox+connection), pabal.FromAll()); err != nil {
+		return "", err
+	}
+	if err := s.CatchUp(ctx); err != nil {
+		return "", err
+	}
+	var b pabal.Batch
+	s.Step(&b, batchItems)
+	for _, it := range b.Items {
+		if it.Entry != nil && it.Entry.Type == ownerType {
+			var owner owner
+			err := json.Unmarshal(it.Entry.Data, &owner)
+			return owner.User, err
+		}
+	}
+	return "", nil
+}
+
+// An owner is the data of the entry that says whose an inbox is.
+type owner struct {
+	User string `json:"user"`
+}
+
+const ownerType = "owner"
+
+var errNotOwned = problem.Forbidden("this connection id is of another user; make one of your own, of at least 128 random bits")
 
 // unknown returns err, or, where a grant that no token was given for does not
 // allow something, that a token is needed.
@@ -137,17 +193,15 @@ const pollStay = time.Minute
 // own makes sure that the inbox of g's connection is of g's user: of whoever
 // used it first.
 func (h *Handler) own(ctx context.Context, g *pabal.Grant) error {
-	data, err := json.Marshal(struct {
-		User string `json:"user"`
-	}{g.User})
+	data, err := json.Marshal(owner{g.User})
 	if err != nil {
 		return err
 	}
-	owner := pabal.Message{ID: "owner", Type: "owner", ContentType: "application/json", Data: data}
+	m := pabal.Message{ID: ownerType, Type: ownerType, ContentType: "application/json", Data: data}
 	ch := pabal.Channel(pabal.Inbox + g.Connection)
-	_, err = h.Hub.Publish(ctx, pabal.Grant{Own: true}, ch, pabal.Publish{Messages: []pabal.Message{owner}})
+	_, err = h.Hub.Publish(ctx, pabal.Grant{Own: true}, ch, pabal.Publish{Messages: []pabal.Message{m}})
 	if errors.Is(err, pabal.ErrConflict) {
-		return problem.Forbidden("this connection id is of another user; make one of your own, of at least 128 random bits")
+		return errNotOwned
 	}
 	return err
 }

@@ -158,6 +158,9 @@ func (c *commander) call(ctx context.Context, cmd *command, ch pabal.Channel) (*
 	if m.ID = cmd.Call; m.ID == "" {
 		return nil, problem.BadRequest("call: give what you ask a name of its own, which its answers will carry")
 	}
+	if err := c.grant.Check(pabal.ToCall, ch); err != nil {
+		return nil, err
+	}
 	if err := c.via.listen(ctx, c); err != nil {
 		return nil, err
 	}

@@ -41,6 +41,14 @@ type encoding struct {
 	end func(dst []byte, r *response, closed bool) []byte
 }
 
+// begin begins the body, and says what there is to say of how it does.
+func (enc *encoding) begin(dst []byte, r *response) []byte {
+	if dst = enc.open(dst, r); r.forgot {
+		dst = enc.notice(dst, r, forgotten)
+	}
+	return dst
+}
+
 // appendClosed appends that each channel which s has not read to its end is
 // closed to this reader, and why.
 func (enc *encoding) appendClosed(dst []byte, r *response, s *pabal.Session, why pabal.Reason) []byte {
@@ -66,6 +74,7 @@ type response struct {
 	entries    bool          // the JSON form also where bare data would do
 	image      bool          // for an <img>: multipart/x-mixed-replace
 	picture    *pabal.Entry  // of an image: what it shows
+	forgot     bool          // that a channel was subscribed to, and which
 	url        url.URL       // that was asked for
 }
 

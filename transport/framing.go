@@ -116,7 +116,8 @@ func (f *httpFraming) resync(s *pabal.Session) {
 const (
 	reasonDraining    pabal.Reason = "draining"
 	reasonUnavailable pabal.Reason = "unavailable"
-	reasonRefused     pabal.Reason = "refused" // of a channel that a command asked for
+	reasonRefused     pabal.Reason = "refused"   // of a channel that a command asked for
+	reasonForgotten   pabal.Reason = "forgotten" // of one that a command before asked for
 )
 
 // A wsFraming is that of a WebSocket.

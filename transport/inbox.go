@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/problem"
@@ -26,6 +27,8 @@ type order struct {
 	Data    json.RawMessage `json:"data,omitempty"`   // presence
 	Leave   bool            `json:"leave,omitempty"`
 	Claims  json.RawMessage `json:"claims,omitempty"` // refresh: of the new token
+
+	given time.Time
 }
 
 // give appends o to the inbox of c's client.
@@ -49,52 +52,56 @@ func orderOf(e *pabal.Entry, inbox pabal.Channel) (o order, ok bool) {
 }
 
 // orders returns what the inbox of q's connection asks of a response that begins
-// after until: the channels to read beside those of the URL, and where each
-// begins, in the order in which they were subscribed to.
-func (h *Handler) orders(ctx context.Context, q *request, until pabal.Position) (channels []pabal.Channel, from []pabal.From, err error) {
+// after until: the channels to read beside those of the URL, in the order in
+// which they were subscribed to.
+func (h *Handler) orders(ctx context.Context, q *request, until pabal.Position) (subscribed []order, err error) {
 	inbox := pabal.Channel(pabal.Inbox + q.grant.Connection)
-	s, err := h.Hub.Open(q.grant, nil, pabal.Options{})
+	s, err := h.Hub.Open(pabal.Grant{Own: true}, nil, pabal.Options{})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer s.Close()
 	if err := s.Subscribe(inbox, pabal.FromAll()); err != nil {
-		return nil, nil, err
-	}
-	take := func(o *order) {
-		i := slices.Index(channels, o.Channel)
-		switch {
-		case o.Command == "subscribe" && i < 0:
-			if at, err := pabal.ParsePosition(o.Cursor); err == nil {
-				channels, from = append(channels, o.Channel), append(from, pabal.After(at))
-			}
-		case o.Command == "unsubscribe" && i >= 0:
-			channels, from = slices.Delete(channels, i, i+1), slices.Delete(from, i, i+1)
-		}
+		return nil, err
 	}
 	var b pabal.Batch
 	for {
 		state := s.Step(&b, batchItems)
 		for _, it := range b.Items {
 			if it.Entry != nil && it.Entry.Epoch == until.Epoch && it.Entry.Offset > until.Offset {
-				return channels, from, nil
+				return subscribed, nil
 			}
-			if o, ok := orderOf(it.Entry, inbox); ok {
-				take(&o)
+			o, ok := orderOf(it.Entry, inbox)
+			if !ok || o.Command != "subscribe" && o.Command != "unsubscribe" {
+				continue
+			}
+			i := slices.IndexFunc(subscribed, func(other order) bool { return other.Channel == o.Channel })
+			switch {
+			case o.Command == "unsubscribe" && i >= 0:
+				subscribed = slices.Delete(subscribed, i, i+1)
+			case o.Command == "subscribe" && i >= 0: // it was given again
+				subscribed[i].given = it.Entry.Time
+			case o.Command == "subscribe":
+				o.given = it.Entry.Time
+				subscribed = append(subscribed, o)
 			}
 		}
 		switch state {
 		case pabal.Caught, pabal.Done:
-			return channels, from, nil
+			return subscribed, nil
 		case pabal.Behind:
 			if err := s.CatchUp(ctx); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
 	}
 }
 
 const batchItems = 256
+
+// orderAge is after how long an order is given once more when a response comes
+// again, so that the inbox, which keeps entries for a day, does not forget it.
+const orderAge = 6 * time.Hour
 
 // obeyBefore completes q by what was asked of responses to its connection before
 // this one. An inbox that is read from its beginning tells that by itself.
@@ -104,21 +111,42 @@ func (h *Handler) obeyBefore(ctx context.Context, q *request) error {
 	if !resumed || q.technique.answer {
 		return nil
 	}
-	channels, from, err := h.orders(ctx, q, until)
+	subscribed, err := h.orders(ctx, q, until)
 	if err != nil {
 		return err
 	}
-	for j, ch := range channels {
-		if slices.Contains(q.channels, ch) || len(q.channels) >= h.Hub.Limits().ChannelsPerResponse {
+	for _, o := range subscribed {
+		at, err := pabal.ParsePosition(o.Cursor)
+		if err != nil || slices.Contains(q.channels, o.Channel) || len(q.channels) >= h.Hub.Limits().ChannelsPerResponse {
 			continue
 		}
-		at := from[j]
 		if q.vector != nil {
-			if p, ok := q.vector.Of(ch); ok {
-				at = pabal.After(p)
+			if p, ok := q.vector.Of(o.Channel); ok {
+				at = p
 			}
 		}
-		q.channels, q.from = append(q.channels, ch), append(q.from, at)
+		if time.Since(o.given) > orderAge {
+			c := commander{handler: h, grant: q.grant}
+			if err := c.give(ctx, &order{Command: o.Command, Channel: o.Channel, Cursor: at.String()}); err != nil {
+				return err
+			}
+		}
+		q.channels, q.from = append(q.channels, o.Channel), append(q.from, pabal.After(at))
 	}
+	q.forgot = q.vector != nil && q.vector.Len() > q.known()
 	return nil
 }
+
+// known returns how many of q's channels its vector has.
+func (q *request) known() (n int) {
+	for _, ch := range q.channels {
+		if _, ok := q.vector.Of(ch); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// forgotten says that a channel was subscribed to which nothing is known of any
+// more, not even its name.
+var forgotten = &pabal.Notice{Kind: pabal.NoticeClosed, Reason: reasonForgotten}

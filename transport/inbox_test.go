@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pabal/pabal"
+	"github.com/pabal/pabal/broker/memory"
 )
 
 // A response that goes on is told by POST which channels to read, and one that
@@ -52,6 +55,34 @@ func TestSubscribeByPost(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was asked of a response is known for as long as it comes again, and if the
+// inbox has lost it that is said.
+func TestOrdersAreKept(t *testing.T) {
+	by := &setup{memory: memory.Config{Retention: func(pabal.Channel) pabal.Retention { return pabal.Retention{Age: 24 * time.Hour} }}}
+	bubble(t, by, func(w *world) {
+		t := w.T
+		path := "/channels/a?via=sse&connection=" + conn1
+		body := w.opened(path)
+		w.command("?connection="+conn1, `{"id":1,"command":"subscribe","channel":"b"}`)
+		w.tell("b", "0")
+		got, _ := body.now()
+		for day := range 5 {
+			w.sleep(20 * time.Hour)
+			body = w.opened(path, "Last-Event-ID: "+vectorIn(got))
+			w.tell("b", fmt.Sprint("day ", day))
+			got, _ = body.now()
+			has(t, fmt.Sprint("on day ", day), got, fmt.Sprint("day ", day))
+			hasNot(t, fmt.Sprint("on day ", day), got, "forgotten")
+		}
+		w.sleep(100 * time.Hour)
+		body = w.opened(path, "Last-Event-ID: "+vectorIn(got))
+		w.tell("b", "too late")
+		got, _ = body.now()
+		has(t, "long after", got, "forgotten")
+		hasNot(t, "long after", got, "too late")
+	})
 }
 
 // vectorIn returns the last cursor of all channels that text has.

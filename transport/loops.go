@@ -230,7 +230,7 @@ func (h *Handler) streamOnLoop(w http.ResponseWriter, r *http.Request, q *reques
 		return err
 	}
 	c := &loopConn{session: s, framing: newHTTPFraming(begun.enc, begun.resp), loopState: loopState{latest: q.options.Latest, more: more}, loopClock: loopClock{until: h.lifetime()}}
-	c.rest = appendChunk(appendHead(make([]byte, 0, 1024), begun.fields(w.Header()), time.Now()), begun.enc.open(nil, begun.resp))
+	c.rest = appendChunk(appendHead(make([]byte, 0, 1024), begun.fields(w.Header()), time.Now()), begun.enc.begin(nil, begun.resp))
 	c.named(r)
 	return h.hand(w, l, c, q.channels)
 }

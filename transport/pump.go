@@ -101,7 +101,7 @@ func onlyClosed(b *pabal.Batch) bool {
 
 func (h *Handler) response(r *http.Request, q *request, s *pabal.Session) (*response, error) {
 	resp := &response{
-		channels: q.channels, connection: cmp.Or(q.grant.Connection, rand.Text()), heartbeat: h.Heartbeat, callback: q.callback,
+		channels: q.channels, connection: cmp.Or(q.grant.Connection, rand.Text()), forgot: q.forgot, heartbeat: h.Heartbeat, callback: q.callback,
 		pad: q.pad, retry: jitter(h.Retry), entries: q.entries, url: *r.URL,
 		image: q.technique == multipart && wantsImage(r),
 	}
@@ -130,7 +130,7 @@ type pump struct {
 
 // run writes what s yields until the response is to end, and says why.
 func (p *pump) run(ctx context.Context, s *pabal.Session, first *pabal.Batch) error {
-	p.buf = p.enc.open(p.buf, p.resp)
+	p.buf = p.enc.begin(p.buf, p.resp)
 	if err := p.write(first); err != nil {
 		return err
 	}

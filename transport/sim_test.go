@@ -42,10 +42,7 @@ func TestSim(t *testing.T) {
 		t.Log("played 1 scripts")
 		return
 	}
-	from, played := *simFrom, 0
-	if from == 0 {
-		from = rand.Uint64N(1 << 40)
-	}
+	from, played := firstSeed(), 0
 	defer func() { t.Logf("played %d scripts", played) }()
 	for end := time.Now().Add(*simFor); played < *simRuns || time.Now().Before(end); played++ {
 		if simulate(t, from+uint64(played)); t.Failed() {
@@ -54,23 +51,30 @@ func TestSim(t *testing.T) {
 	}
 }
 
+func firstSeed() uint64 {
+	if *simFrom == 0 {
+		return rand.Uint64N(1 << 40)
+	}
+	return *simFrom
+}
+
 // simulate plays the script of a seed, and tells the story if that fails.
 func simulate(t *testing.T, seed uint64) {
 	t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 		script := sim.Write(seed, *simSteps, simKinds)
 		if w := playScript(t, seed, script); w.wrong() != "" {
-			tell(t, seed, script, w)
+			tell(t, seed, script, w, playScript)
 		}
 	})
 }
 
 // tell shrinks script, which has failed, and tells what happens in the rest.
-func tell(t *testing.T, seed uint64, script sim.Script, failed *simWorld) {
+func tell(t *testing.T, seed uint64, script sim.Script, failed *simWorld, play func(*testing.T, uint64, sim.Script) *simWorld) {
 	short := sim.Shrink(script, 400, func(less sim.Script) bool {
-		w := playScript(t, seed, less)
+		w := play(t, seed, less)
 		return kind(w.wrong()) == kind(failed.wrong())
 	})
-	w := playScript(t, seed, short)
+	w := play(t, seed, short)
 	if w.wrong() == "" {
 		t.Errorf("make sim SEED=%d STEPS=%d: %s\n\nWhen it was played again, that did not happen; this did:\n%s", seed, len(script), failed.wrong(), strings.Join(failed.story, "\n"))
 		return
@@ -92,7 +96,7 @@ func about(wrong string, story []string) (lines []string) {
 }
 
 // reader is the name of one, where a line begins with it.
-var reader = regexp.MustCompile(`^r[0-9]+`)
+var reader = regexp.MustCompile(`^[rp][0-9]+`)
 
 // kind returns the first words of what is wrong, without names and numbers.
 func kind(wrong string) string {

@@ -164,11 +164,11 @@ func (p *post) subscribe(ctx context.Context, c *commander, cmd *command, ch pab
 			return nil
 		})
 	}
-	if err := p.addressed(ctx, c, &c.grant); err != nil {
-		return nil, err
-	}
 	at, err := c.place(ctx, ch, from)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.addressed(ctx, c, &c.grant); err != nil {
 		return nil, err
 	}
 	return &reply{Channel: cmd.Channel, Cursor: at.String()}, c.give(ctx, &order{Command: cmd.Command, Channel: ch, Cursor: at.String()})
@@ -185,6 +185,11 @@ func (p *post) unsubscribe(ctx context.Context, c *commander, cmd *command, ch p
 			q.given--
 			return nil
 		})
+	}
+	if c.grant.Claims == nil { // who has no name can only leave what it could have come to
+		if err := c.grant.Check(pabal.ToRead, ch); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.addressed(ctx, c, &c.grant); err != nil {
 		return nil, err

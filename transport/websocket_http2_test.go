@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha1"
 	"crypto/tls"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -162,6 +164,8 @@ func TestReadersOverHTTP2(t *testing.T) {
 func TestTimeoutsOverHTTP2(t *testing.T) {
 	s := &setup{reads: transport.Handler{WriteTimeout: 200 * time.Millisecond, Heartbeat: 300 * time.Millisecond}}
 	n := newNode(t, s)
+	var log bytes.Buffer // read when all that would write it has ended
+	n.reads.Log = slog.New(slog.NewTextHandler(&log, nil))
 	server := n.listen(t)
 	conn, scheme := dialHTTP2(t, server, readers.H2)
 	idle := handshakeHTTP2(t, conn, scheme, "/channels/chat")
@@ -194,6 +198,11 @@ func TestTimeoutsOverHTTP2(t *testing.T) {
 	wait(t, "the slow reader to be closed", func() bool { return n.hub.Readers("chat") == 0 })
 	if _, err := io.Copy(io.Discard, slow.in); !errors.Is(err, h2connect.ErrReset) {
 		t.Errorf("the slow one ended with %v, want %v", err, h2connect.ErrReset)
+	}
+	for _, reason := range []string{"nothing came from the client", "took nothing for the write timeout"} {
+		if strings.Count(log.String(), reason) != 1 {
+			t.Errorf("%q is not there once: logged\n%s", reason, log.String())
+		}
 	}
 }
 
@@ -239,27 +248,34 @@ func TestEndsOverHTTP2(t *testing.T) {
 	s.wantClose(1001, "draining")
 }
 
-// A close frame arrives although the client goes on to send what nobody reads.
+// A close frame that waits for the client to read arrives, although the client
+// goes on to send what nobody reads.
 func TestCloseWhileFloodedOverHTTP2(t *testing.T) {
 	server := newNode(t, &setup{}).listen(t)
-	for range 10 {
-		conn, scheme := dialHTTP2(t, server, readers.H2C)
-		s := handshakeHTTP2(t, conn, scheme, "/channels/chat")
-		flooding := make(chan struct{})
-		go func() {
-			defer close(flooding)
-			flood := appendFrame(nil, binaryFrame, make([]byte, 10_000))
-			for range 400 {
-				if _, err := s.Write(flood); err != nil {
-					return
-				}
-			}
-		}()
-		s.send(0x83, "an opcode that nobody knows")
-		s.wantClose(1002, "")
-		s.Close()
-		<-flooding
+	conn, scheme := dialHTTP2(t, server, readers.H2C)
+	s := handshakeHTTP2(t, conn, scheme, "/channels/chat")
+	client, base := server.Client(readers.H1, nil)
+	defer client.CloseIdleConnections()
+	b := newBook(server)
+	const entries, head = 4, 10 // which fill the client's window of 4 MiB to the byte
+	big := readers.Item{Data: []byte(strings.Repeat("x", 1<<20-head))}
+	for range entries {
+		if _, err := b.post(t.Context(), client, base, "chat", []readers.Item{big}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	wait(t, "the window to be full", func() bool { return s.Conn.(*h2connect.Stream).Buffered()+s.in.Buffered() == 4<<20 })
+	s.send(0x83, "an opcode that nobody knows")
+	for range 40 {
+		s.write(make([]byte, 1000))
+		<-time.After(5 * time.Millisecond)
+	}
+	for i := range entries {
+		if got, err := s.next(); err != nil || got.first != textFrame || len(got.payload) != len(big.Data) {
+			t.Fatalf("entry %d: got %v, %v", i, got, err)
+		}
+	}
+	s.wantClose(1002, "")
 }
 
 // What is wrong with a handshake is said as over HTTP/1.1.

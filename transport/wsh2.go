@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/pabal/pabal/internal/problem"
@@ -42,9 +41,8 @@ func (h *Handler) takeOver(w http.ResponseWriter, r *http.Request, hs websocket.
 // and another write. It is of no use once the handler has returned, which ends
 // the stream.
 //
-// Its deadlines are not net/http's: there, one of reading that is over has the
-// stream reset when more comes, so that a close frame on its way is lost, and
-// one of writing resets it also while nothing is written.
+// A deadline of reading that is over stays so. One of writing is not net/http's:
+// there, it resets the stream also while nothing is written.
 type streamConn struct {
 	body io.ReadCloser
 	w    http.ResponseWriter
@@ -52,10 +50,6 @@ type streamConn struct {
 	from addr
 
 	writeBy time.Time // of who writes
-
-	mu     sync.Mutex
-	silent *time.Timer // has what comes thrown away; nil: none
-	over   bool        // it has
 }
 
 // addr is the address of a client, as net/http writes it.
@@ -77,46 +71,11 @@ func newStreamConn(w http.ResponseWriter, r *http.Request, timeout time.Duration
 
 // Read reads what came: [io.EOF] once the client has ended the stream, another
 // error once it has reset it.
-func (c *streamConn) Read(p []byte) (int, error) {
-	n, err := c.body.Read(p)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n == 0 && err != nil && c.over {
-		err = os.ErrDeadlineExceeded
-	}
-	return n, err
-}
+func (c *streamConn) Read(p []byte) (int, error) { return c.body.Read(p) }
 
-// SetReadDeadline sets until when Read waits. Once that is over, no later one
-// has Read go on, and what the client sends is thrown away.
-func (c *streamConn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch wait := time.Until(t); {
-	case c.over:
-	case t.IsZero():
-		if c.silent != nil {
-			c.silent.Stop()
-		}
-	case wait <= 0:
-		c.end()
-	case c.silent == nil:
-		c.silent = time.AfterFunc(wait, func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.end()
-		})
-	default:
-		c.silent.Reset(wait)
-	}
-	return nil
-}
-
-// end ends reading. It is called with mu held.
-func (c *streamConn) end() {
-	c.over = true
-	_ = c.body.Close()
-}
+// SetReadDeadline sets until when Read waits. Once that is over, what the client
+// sends is thrown away.
+func (c *streamConn) SetReadDeadline(t time.Time) error { return c.rc.SetReadDeadline(t) }
 
 // Write writes p and has it sent. It returns when it is on its way.
 func (c *streamConn) Write(p []byte) (n int, err error) {
@@ -149,13 +108,7 @@ func (c *streamConn) SetDeadline(t time.Time) error {
 }
 
 // Close ends reading. The stream ends with the handler.
-func (c *streamConn) Close() error {
-	_ = c.SetReadDeadline(time.Time{})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.end()
-	return nil
-}
+func (c *streamConn) Close() error { return c.body.Close() }
 
 // LocalAddr implements [net.Conn]. It is not known.
 func (c *streamConn) LocalAddr() net.Addr { return addr("") }

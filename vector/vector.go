@@ -71,6 +71,9 @@ func (v *Vector) Set(i int, p pabal.Position) {
 	}
 }
 
+// Len returns how many channels v is of.
+func (v *Vector) Len() int { return len(v.places) }
+
 // Of returns the position of ch, if v has one.
 func (v *Vector) Of(ch pabal.Channel) (pabal.Position, bool) {
 	h := hash(ch)

@@ -33,9 +33,10 @@ func NoticeOf(n *pabal.Notice) *Notice {
 	case pabal.NoticeGap, pabal.NoticeReset:
 		w.From, w.To = n.From.String(), n.To.String()
 	case pabal.NoticeExpiring:
-		if w.Expires = n.Expires; n.Channel == "" {
-			w.Cursor = ""
-		}
+		w.Expires = n.Expires
+	}
+	if n.Channel == "" { // it is of none
+		w.Cursor = ""
 	}
 	return w
 }
