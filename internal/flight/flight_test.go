@@ -25,12 +25,15 @@ func TestShared(t *testing.T) {
 			works++
 			n := works
 			<-end
+			if n == 2 {
+				return n, errors.New("the second fails")
+			}
 			return n, nil
 		}
 		var asking sync.WaitGroup
-		got := make([]int, 4)
+		got, errs := make([]int, 4), make([]error, 4)
 		ask := func(i int) {
-			asking.Go(func() { got[i], _ = group.Do(t.Context(), "key", spawn, nil, work) })
+			asking.Go(func() { got[i], errs[i] = group.Do(t.Context(), "key", spawn, nil, work) })
 			synctest.Wait()
 		}
 		ask(0)
@@ -46,6 +49,11 @@ func TestShared(t *testing.T) {
 		if want := [4]int{1, 1, 2, 2}; [4]int(got) != want {
 			t.Errorf("got %v, want %v", got, want)
 		}
+		for i, err := range errs {
+			if (err != nil) != (i > 1) {
+				t.Errorf("%d got %v", i, err)
+			}
+		}
 	})
 }
 
@@ -53,8 +61,8 @@ func TestShared(t *testing.T) {
 func TestLeftAndRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var group flight.Group[string, int]
-		end, ended := make(chan struct{}), errors.New("ended")
-		work := func(begun func()) (int, error) { begun(); <-end; return 7, nil }
+		end, ended, full := make(chan struct{}), errors.New("ended"), errors.New("full")
+		work := func(begun func()) (int, error) { begun(); <-end; return 7, full }
 		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan error, 1)
 		go func() { _, err := group.Do(ctx, "key", spawn, ended, work); left <- err }()
@@ -64,7 +72,7 @@ func TestLeftAndRefused(t *testing.T) {
 			t.Errorf("who left got %v", err)
 		}
 		close(end)
-		if n, err := group.Do(t.Context(), "key", spawn, ended, work); n != 7 || err != nil {
+		if n, err := group.Do(t.Context(), "key", spawn, ended, work); n != 7 || !errors.Is(err, full) {
 			t.Errorf("got %d, %v", n, err)
 		}
 		if _, err := group.Do(t.Context(), "key", func(func()) bool { return false }, ended, work); !errors.Is(err, ended) {

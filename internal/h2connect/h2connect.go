@@ -152,6 +152,13 @@ func (s *Stream) Offered() bool {
 	return s.offered
 }
 
+// Buffered returns how many bytes have come that were not read.
+func (s *Stream) Buffered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.in)
+}
+
 // run reads the connection until it ends.
 func (s *Stream) run() {
 	defer close(s.done)
@@ -275,10 +282,15 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write writes p in as many frames as it needs, as the server takes them.
+// Write writes p in as many frames as it needs, as the server takes them. Once
+// the server has ended the stream, p is dropped: there is still to be read what
+// came before.
 func (s *Stream) Write(p []byte) (n int, err error) {
 	for n < len(p) {
 		some, err := s.reserve(len(p) - n)
+		if errors.Is(err, io.EOF) {
+			return len(p), nil
+		}
 		if err == nil {
 			err = s.send(frame{kind: frameData, stream: 1, payload: p[n : n+some]})
 		}

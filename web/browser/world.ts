@@ -36,7 +36,7 @@ function firstAddress(child: ChildProcess): Promise<string> {
     let said = ''
     const hear = (chunk: Buffer) => {
       said += chunk.toString()
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(said)
+      const found = /https?:\/\/127\.0\.0\.1:\d+/.exec(said)
       if (found) resolve(found[0])
     }
     child.stdout?.on('data', hear)
