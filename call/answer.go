@@ -76,7 +76,7 @@ func (s *Service) Cancel(ctx context.Context, g pabal.Grant, id string) error {
 	if err != nil {
 		return err
 	}
-	if a == nil || g.Connection == "" {
+	if a == nil || g.Connection == "" || a.User != g.User {
 		return invalid("this connection has no call named %.80q: cancel by the name and on the connection by which it was asked", id)
 	}
 	if err := s.answer(ctx, ref, failed(cancelled())); err != nil {

@@ -20,6 +20,16 @@ func (s *Service) Call(ctx context.Context, g pabal.Grant, ch pabal.Channel, m p
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx) // Close waits for this
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	if err = s.call(ctx, a, &g, &m); err != nil && s.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return stopped()
+	}
+	return err
+}
+
+func (s *Service) call(ctx context.Context, a *ask, g *pabal.Grant, m *pabal.Message) error {
 	for {
 		c := &running{
 			service: s, ref: a.Ref, connection: g.Connection, id: m.ID, ask: a,

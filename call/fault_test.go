@@ -16,6 +16,7 @@ import (
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/broker/brokertest"
+	"github.com/pabal/pabal/internal/problem"
 )
 
 // The node that was asked dies in the middle: the asker asks again on another,
@@ -91,6 +92,38 @@ func TestNobodyWaits(t *testing.T) {
 			t.Errorf("asked of what is closed: got the error %v, want %v", err, pabal.ErrHubClosed)
 		}
 	})
+}
+
+// A service closes, though a call waits for a broker that does not answer, for
+// somebody who would wait for ever.
+func TestCloseWhileAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.nodeOver(silent{w.store}, Config{})
+		asked := make(chan error, 1)
+		go func() {
+			asked <- n.Call(context.Background(), alice, "shop", pabal.Message{ID: "c"}, 0)
+		}()
+		synctest.Wait()
+		n.Close()
+		synctest.Wait()
+		select {
+		case err := <-asked:
+			if p := problem.From(err); p.Status != 503 {
+				t.Errorf("got the error %v, want one that says that the server stopped", err)
+			}
+		default:
+			t.Error("the call goes on, and the service is closed")
+		}
+	})
+}
+
+// silent is a store that answers no append.
+type silent struct{ pabal.Broker }
+
+func (silent) Append(ctx context.Context, _ pabal.Channel, _ pabal.Publish) (pabal.Appended, error) {
+	<-ctx.Done()
+	return pabal.Appended{}, ctx.Err()
 }
 
 // A handler is asked once, though the node that asks it dies or the answer of

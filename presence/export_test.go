@@ -2,6 +2,9 @@ package presence
 
 import "github.com/pabal/pabal"
 
+// Crash has s begin nothing any more. What is on its way to the broker arrives.
+func (s *Service) Crash() { s.cancel() }
+
 // Kill ends s as a crash does: nothing is written any more.
 func (s *Service) Kill() { s.stop() }
 

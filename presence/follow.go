@@ -15,10 +15,15 @@ func (b bell) Wake(t *pabal.Tail) {
 	s := b.service
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.rooms[pabal.Channel(strings.TrimPrefix(string(t.Channel()), pabal.Presence))]; r != nil {
+	if r := s.rooms[channelOf(t.Channel())]; r != nil {
 		r.follow = true
 		s.start(r)
 	}
+}
+
+// channelOf returns the channel of which log is the presence.
+func channelOf(log pabal.Channel) pabal.Channel {
+	return pabal.Channel(strings.TrimPrefix(string(log), pabal.Presence))
 }
 
 // read reads what others have written to r's log: what has come by its session
@@ -32,7 +37,7 @@ func (s *Service) read(r *room, truth bool) {
 	}
 	s.mu.Lock()
 	if err != nil {
-		r.follow, r.truth = true, r.truth || truth
+		r.follow, r.truth = true, true
 		s.backOff(r)
 	} else {
 		if r.batch == nil && !truth {
@@ -54,14 +59,15 @@ func (s *Service) followRoom(ctx context.Context, r *room) error {
 	s.mu.Lock()
 	alone := s.alone()
 	s.mu.Unlock()
+	if alone && r.session == nil {
+		return nil
+	}
 	if alone {
-		if r.session != nil {
-			r.session.Close()
-		}
+		r.session.Close()
 		s.mu.Lock()
 		r.session, r.others = nil, nil
 		s.mu.Unlock()
-		return nil
+		return s.readUp(ctx, r) // what nobody will tell any more
 	}
 	if r.session == nil {
 		session, err := s.hub.Open(own, bell{s}, pabal.Options{Latest: true})
@@ -172,6 +178,8 @@ func (s *Service) observeEntry(r *room, e *pabal.Entry) {
 		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false
 		if m.lingers(s.now()) {
 			m.linger = 0 // it has left elsewhere
+		} else if r.failures == 0 {
+			r.due = 0 // it is missed, so what else is to come is not waited for
 		}
 		s.queue(m)
 	}

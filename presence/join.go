@@ -38,7 +38,7 @@ func (s *Service) Join(ctx context.Context, g pabal.Grant, ch pabal.Channel, dat
 		s.mu.Unlock()
 		return err
 	}
-	before := m.stay
+	before := *m
 	s.hold(m, stay)
 	mine := m.stay
 	s.describe(m, g.User, data, own)
@@ -52,26 +52,32 @@ func (s *Service) Join(ctx context.Context, g pabal.Grant, ch pabal.Channel, dat
 		err = w.err
 	case <-ctx.Done():
 		err = context.Cause(ctx)
+	case <-s.ctx.Done():
+		err = pabal.ErrHubClosed
 	}
 	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.release(m, mine, before)
+		s.release(m, mine, &before)
 	}
 	return err
 }
 
-// release takes back a Join that set m's stay from before to mine.
-func (s *Service) release(m *member, mine, before int64) {
+// release takes back a Join that has set m's stay to mine, so that m is there
+// for as long as it was to be before.
+func (s *Service) release(m *member, mine int64, before *member) {
 	r := m.alarm.room
 	if r.members[m.key] != m {
 		return // it is gone already
 	}
 	if mine == 0 {
 		m.refs = max(0, m.refs-1)
-	} else if m.stay == mine {
-		m.stay = before
 	}
+	if m.stay == mine {
+		m.stay = before.stay
+	}
+	m.linger = max(m.linger, before.linger)
+	s.rest(m)
 	s.queue(m)
 }
 

@@ -27,7 +27,7 @@ func TestHop(t *testing.T) {
 			pass(time.Second)
 		}
 		pass(time.Minute)
-		if got := w.story("a"); strings.Contains(got, "leave") {
+		if got := w.story(); strings.Contains(got, "leave") {
 			t.Errorf("six hops: %s, want no leave", got)
 		}
 		w.join(nodes[1], "alice/1") // this overlaps
@@ -86,8 +86,8 @@ func TestNodeDies(t *testing.T) {
 		if err != nil || view.Connections != 1 {
 			t.Errorf("the view has %d connections, %v, want 1", view.Connections, err)
 		}
-		if got := strings.Count(w.story("a"), "expired-lease"); got != 4 {
-			t.Errorf("%d leaves for 4 ghosts and 3 nodes: %s", got, w.story("a"))
+		if got := strings.Count(w.story(), "expired-lease"); got != 4 {
+			t.Errorf("%d leaves for 4 ghosts and 3 nodes: %s", got, w.story())
 		}
 	})
 }
@@ -160,15 +160,15 @@ func TestSlowNode(t *testing.T) {
 		n.Leave(as("carol/1"), "a", true)
 		n.way.clear()
 		w.want("it is back", "alice", "bob")
-		for _, e := range w.entries("a")[6:] {
+		for _, e := range w.entries()[6:] {
 			if e.Type == "join" && e.User == "bob" && strings.HasPrefix(e.Node, "n0") {
-				t.Errorf("the slow node took back who went to another: %s", w.story("a"))
+				t.Errorf("the slow node took back who went to another: %s", w.story())
 			}
 		}
 		pass(2 * lease)
 		w.want("and stays", "alice", "bob")
-		if got := strings.Count(w.story("a"), "expired-lease"); got != 3 {
-			t.Errorf("%d members left with the lease, want 3: %s", got, w.story("a"))
+		if got := strings.Count(w.story(), "expired-lease"); got != 3 {
+			t.Errorf("%d members left with the lease, want 3: %s", got, w.story())
 		}
 	})
 }
@@ -189,7 +189,7 @@ func TestBrokerStops(t *testing.T) {
 		}
 		pass(lease)
 		w.want("the broker works again", "u0", "u1", "u2")
-		if got := w.story("a"); strings.Contains(got, "leave") {
+		if got := w.story(); strings.Contains(got, "leave") {
 			t.Errorf("somebody was taken for dead: %s", got)
 		}
 	})
@@ -312,7 +312,7 @@ func TestMembersOutliveChurn(t *testing.T) {
 			}
 			pass(window)
 		}
-		here, last := 0, w.read("a", true)
+		here, last := 0, w.read(true)
 		for _, e := range last {
 			if e.Type != "leave" {
 				here++

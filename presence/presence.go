@@ -135,12 +135,12 @@ type state struct {
 	lease   lease
 	batches uint64              // how many there were, to give each an ID
 	failing map[string]struct{} // what was tried last without success
+	stopped bool                // nothing more is begun
 	emptied chan struct{}       // not nil: the service is being closed; closed when no room is left
 }
 
-// own is by what a service reads and writes. A session keeps a grant only if
-// that says more than that it is Pabal's.
-var own = pabal.Grant{Own: true, User: "$"}
+// own is by what a service reads and writes.
+var own = pabal.Grant{Own: true}
 
 // New returns a service in which nobody is yet. It must be closed.
 func New(c Config) *Service {
@@ -211,6 +211,9 @@ func (s *Service) Close(ctx context.Context) error {
 // stop ends what runs, and lets go of the logs.
 func (s *Service) stop() {
 	s.cancel()
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
 	s.work.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,7 +26,7 @@ func TestJoinAndLeave(t *testing.T) {
 		if waited := time.Since(began); waited != 0 {
 			t.Errorf("a single join took %v, want no delay", waited)
 		}
-		e := w.entries("a")[0]
+		e := w.entries()[0]
 		if e.Type != "join" || e.Key != presence.KeyOf("alice/1") || len(e.Key) != 16 || strings.Contains(e.Key, "alice") {
 			t.Errorf("got type %s, key %s, want a join under the hash of the connection", e.Type, e.Key)
 		}
@@ -129,7 +129,7 @@ func TestCoalesce(t *testing.T) {
 		pass(window / 2)
 		cancel()
 		synctest.Wait()
-		if got := len(w.entries("a")); got != 1 {
+		if got := len(w.entries()); got != 1 {
 			t.Errorf("within the window: got %d entries, want 1", got)
 		}
 		all.Wait()
@@ -140,7 +140,7 @@ func TestCoalesce(t *testing.T) {
 		if got := n.way.appends - before; got != 3 {
 			t.Errorf("%d publishes, want 3: three joins, one leave and another", got)
 		}
-		if got := w.story("a"); strings.Contains(got, "hasty") {
+		if got := w.story(); strings.Contains(got, "hasty") {
 			t.Errorf("who came and went in between is in the log: %s", got)
 		}
 	})
@@ -304,7 +304,7 @@ func TestClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.want("closed", "b")
-		if got := w.story("a"); strings.Count(got, "leave") != 2 || strings.Contains(got, "leave b") {
+		if got := w.story(); strings.Count(got, "leave") != 2 || strings.Contains(got, "leave b") {
 			t.Errorf("closed: %s, want that a and c left, and that b, who is elsewhere, did not", got)
 		}
 		if err := n.Join(t.Context(), as("d/1"), "a", nil, 0); !errors.Is(err, pabal.ErrHubClosed) {

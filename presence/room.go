@@ -8,7 +8,7 @@ import (
 
 // A room is a channel in which somebody is by way of this node.
 type room struct {
-	alarm
+	alarm   alarm
 	channel pabal.Channel
 	log     pabal.Channel // of its presence
 	mode    Mode
@@ -54,7 +54,7 @@ type place struct {
 
 // A member is a connection in a room.
 type member struct {
-	alarm
+	alarm  alarm
 	key    key
 	user   string
 	data   []byte // JSON, or nil
@@ -158,7 +158,7 @@ func (s *Service) queue(m *member) {
 
 // start has r worked on.
 func (s *Service) start(r *room) {
-	if r.stage != idle {
+	if r.stage != idle || s.stopped {
 		return
 	}
 	r.stage = ready

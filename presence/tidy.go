@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -226,6 +225,12 @@ func (s *Service) exorcise(ctx context.Context, log pabal.Channel, found *survey
 		}
 		found.end = done.End
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[channelOf(log)]; r != nil {
+		r.truth = true // some of them may be there by way of this node too
+		s.start(r)
+	}
 	return nil
 }
 
@@ -233,7 +238,7 @@ func (s *Service) exorcise(ctx context.Context, log pabal.Channel, found *survey
 // follows it. Who joins by way of this node waits; one who joins by way of
 // another at this very moment is written anew when that next reads the log.
 func (s *Service) drop(ctx context.Context, log pabal.Channel, last time.Time) error {
-	ch := pabal.Channel(strings.TrimPrefix(string(log), pabal.Presence))
+	ch := channelOf(log)
 	s.mu.Lock()
 	unused := s.rooms[ch] == nil && s.lease.clock(s.now()).Sub(last) >= idleAfter && s.emptied == nil
 	if !unused || s.hub.Readers(log) > 0 {

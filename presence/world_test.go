@@ -73,13 +73,26 @@ func (w *world) end() {
 }
 
 // node starts another node.
-func (w *world) node(c presence.Config) *node {
-	n := &node{way: &way{Broker: w.broker}, log: &lines{}}
-	n.hub = pabal.NewHub(n.way, pabal.Limits{})
+func (w *world) node(c presence.Config) *node { return w.deafNode(c, nil) }
+
+// deafNode starts a node that is not told of some channels.
+func (w *world) deafNode(c presence.Config, deaf func(pabal.Channel) bool) *node {
+	n := w.start(c, deaf)
+	synctest.Wait() // for its lease
+	return n
+}
+
+// start starts a node, also where there is no bubble.
+func (w *world) start(c presence.Config, deaf func(pabal.Channel) bool) *node {
+	n := &node{way: &way{Broker: w.broker, deaf: deaf}, log: &lines{}}
+	limits := pabal.Limits{}
+	if deaf != nil {
+		limits.TailCheck = time.Hour
+	}
+	n.hub = pabal.NewHub(n.way, limits)
 	c.Hub, c.Node, c.Log = n.hub, fmt.Sprint("n", len(w.nodes)), slog.New(slog.NewTextHandler(n.log, nil))
 	n.Service = presence.New(c)
 	w.nodes = append(w.nodes, n)
-	synctest.Wait() // for its lease
 	return n
 }
 
@@ -87,6 +100,7 @@ func (w *world) node(c presence.Config) *node {
 func (n *node) kill() {
 	if !n.over {
 		n.over = true
+		n.Crash()
 		n.way.clear()
 		n.Kill()
 		n.hub.Close()
@@ -99,7 +113,9 @@ type way struct {
 	mu      sync.Mutex
 	slow    chan struct{} // not nil: calls wait until it is closed
 	append  func(pabal.Channel, *pabal.Publish) (refuse, lose error)
-	appends int // to logs of presence
+	list    func()                   // called once, before channels are listed
+	deaf    func(pabal.Channel) bool // of which nothing is told: only reading finds out
+	appends int                      // to logs of presence
 }
 
 func (v *way) stop() {
@@ -123,6 +139,18 @@ func (v *way) fail(f func(pabal.Channel, *pabal.Publish) (refuse, lose error)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.append = f
+}
+
+func (v *way) count() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.appends
+}
+
+func (v *way) listing(f func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.list = f
 }
 
 // pass waits until a call may pass: also one whose caller has given up is done,
@@ -163,8 +191,25 @@ func (v *way) Read(ctx context.Context, ch pabal.Channel, q pabal.Query) (pabal.
 	return v.Broker.Read(ctx, ch, q)
 }
 
+// Lossless says that a hub has to look for itself now and then.
+func (v *way) Lossless() bool { return v.deaf == nil }
+
+func (v *way) Tail(ctx context.Context, ch pabal.Channel, fn func(*pabal.Entry)) (pabal.Position, error) {
+	if v.deaf != nil && v.deaf(ch) {
+		fn = func(*pabal.Entry) {}
+	}
+	return v.Broker.Tail(ctx, ch, fn)
+}
+
 func (v *way) Channels(ctx context.Context, prefix string, after pabal.Channel, limit int) ([]pabal.Channel, error) {
 	v.pass()
+	v.mu.Lock()
+	list := v.list
+	v.list = nil
+	v.mu.Unlock()
+	if list != nil {
+		list()
+	}
 	return v.Broker.Channels(ctx, prefix, after, limit)
 }
 
@@ -212,13 +257,13 @@ type entry struct {
 	Connections        int
 }
 
-// entries returns all of ch's log of presence.
-func (w *world) entries(ch pabal.Channel) []entry { return w.read(ch, false) }
+// entries returns all of the log of presence.
+func (w *world) entries() []entry { return w.read(false) }
 
-func (w *world) read(ch pabal.Channel, latest bool) (list []entry) {
+func (w *world) read(latest bool) (list []entry) {
 	w.t.Helper()
 	for from := pabal.FromAll(); ; {
-		page, err := w.broker.Read(context.Background(), pabal.Presence+ch, pabal.Query{From: from, Latest: latest, MaxEntries: 1000, MaxBytes: 1 << 20})
+		page, err := w.broker.Read(context.Background(), pabal.Presence+"a", pabal.Query{From: from, Latest: latest, MaxEntries: 1000, MaxBytes: 1 << 20})
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -236,10 +281,10 @@ func (w *world) read(ch pabal.Channel, latest bool) (list []entry) {
 	}
 }
 
-// set returns who is in ch by its log: "alice" for each connection of hers.
-func (w *world) set(ch pabal.Channel) (users []string) {
+// set returns who is in "a" by its log: "alice" for each connection of hers.
+func (w *world) set() (users []string) {
 	w.t.Helper()
-	for _, e := range w.read(ch, true) {
+	for _, e := range w.read(true) {
 		if e.Type != "leave" {
 			users = append(users, e.User)
 		}
@@ -248,11 +293,11 @@ func (w *world) set(ch pabal.Channel) (users []string) {
 	return users
 }
 
-// story writes the log of ch down: "join alice, leave alice gone".
-func (w *world) story(ch pabal.Channel) string {
+// story writes the log down: "join alice, leave alice gone".
+func (w *world) story() string {
 	w.t.Helper()
 	var words []string
-	for _, e := range w.entries(ch) {
+	for _, e := range w.entries() {
 		text := e.Type + " " + e.User
 		if e.Type == "count" {
 			text = fmt.Sprint("count ", e.Connections)
@@ -266,15 +311,15 @@ func (w *world) story(ch pabal.Channel) string {
 func (w *world) want(when string, users ...string) {
 	w.t.Helper()
 	pass(window)
-	if got := w.set("a"); !slices.Equal(got, users) {
-		w.t.Errorf("%s: got %v present, want %v; the log is: %s", when, got, users, w.story("a"))
+	if got := w.set(); !slices.Equal(got, users) {
+		w.t.Errorf("%s: got %v present, want %v; the log is: %s", when, got, users, w.story())
 	}
 }
 
 func (w *world) wantStory(when, want string) {
 	w.t.Helper()
 	pass(window)
-	if got := w.story("a"); got != want {
+	if got := w.story(); got != want {
 		w.t.Errorf("%s:\n got %s\nwant %s", when, got, want)
 	}
 }

@@ -93,7 +93,7 @@ func (s *Service) plan(r *room) (do task, truth bool) {
 		if now < r.due && len(r.pending) > 0 {
 			return s.await(r), false
 		}
-		if r.batch = s.form(r, now); r.truth {
+		if r.batch = s.form(r, now); r.batch == nil && r.truth && len(r.members) > 0 {
 			return s.plan(r)
 		}
 	}
@@ -135,7 +135,7 @@ func (s *Service) form(r *room, now int64) *batch {
 	var come, goes []*member
 	for _, m := range pending {
 		switch here := m.present(now); {
-		case here && r.mode == On && !(m.flags.written && !m.flags.changed):
+		case here && r.mode == On && (!m.flags.written || m.flags.changed):
 			come = append(come, m)
 		case here:
 			m.flags.queued = false

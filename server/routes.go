@@ -56,6 +56,9 @@ func bodies(next http.Handler) http.Handler {
 		}
 		// An error means that the connection cannot be bound in time, and so is not one from outside.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 { // if there was a Content-Length too, net/http has removed it (RFC 9112, section 6.3)
+			w.Header().Set("Connection", "close")
+		}
 		if r.Method != http.MethodPost {
 			if r.ProtoMajor == 1 {
 				w.Header().Set("Connection", "close") // or net/http would read the body first

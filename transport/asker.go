@@ -73,6 +73,10 @@ func checkPresent(data []byte) error {
 
 // identify finds out who sent r, and that its connection is that user's.
 func (h *Handler) identify(r *http.Request, q *request) error {
+	if q.parked != nil { // it was found out when it came; since then its token may have expired, and it is answered all the same
+		q.grant = q.parked.grant
+		return nil
+	}
 	connection := q.grant.Connection
 	g, err := h.Access.Grant(r)
 	if err != nil {
@@ -98,61 +102,21 @@ func (h *Handler) identify(r *http.Request, q *request) error {
 	if err := h.mayRead(r.Context(), q); err != nil {
 		return err
 	}
-	return h.obeyBefore(r.Context(), q)
+	if q.technique.answer {
+		return nil
+	}
+	return h.remember(r.Context(), q)
 }
 
-// mayRead reports why the inbox that q reads is not for who asks. Who has no
-// name leaves no mark on it by reading: anybody could fill the store.
+// mayRead reports why the inbox that q reads is not for who asks.
 func (h *Handler) mayRead(ctx context.Context, q *request) error {
 	for _, ch := range q.channels[:q.given] {
 		if err := q.grant.Check(pabal.ToRead, ch); err != nil {
 			return err
 		}
 	}
-	if q.grant.User != "" {
-		return h.own(ctx, &q.grant)
-	}
-	owner, err := h.ownerOf(ctx, q.grant.Connection)
-	if err == nil && owner != "" {
-		err = errNotOwned
-	}
-	return err
+	return h.owned(ctx, &q.grant)
 }
-
-// ownerOf returns the user who used the connection's inbox first; nobody has, or
-// somebody without a name, if it is empty.
-func (h *Handler) ownerOf(ctx context.Context, connection string) (user string, err error) {
-	s, err := h.Hub.Open(pabal.Grant{Own: true}, nil, pabal.Options{})
-	if err != nil {
-		return "", err
-	}
-	defer s.Close()
-	if err := s.Subscribe(pabal.Channel(pabal.Inbox+connection), pabal.FromAll()); err != nil {
-		return "", err
-	}
-	if err := s.CatchUp(ctx); err != nil {
-		return "", err
-	}
-	var b pabal.Batch
-	s.Step(&b, batchItems)
-	for _, it := range b.Items {
-		if it.Entry != nil && it.Entry.Type == ownerType {
-			var owner owner
-			err := json.Unmarshal(it.Entry.Data, &owner)
-			return owner.User, err
-		}
-	}
-	return "", nil
-}
-
-// An owner is the data of the entry that says whose an inbox is.
-type owner struct {
-	User string `json:"user"`
-}
-
-const ownerType = "owner"
-
-var errNotOwned = problem.Forbidden("this connection id is of another user; make one of your own, of at least 128 random bits")
 
 // unknown returns err, or, where a grant that no token was given for does not
 // allow something, that a token is needed.
@@ -189,19 +153,3 @@ func (h *Handler) attend(ctx context.Context, q *request, a *attendance) error {
 
 // pollStay is how long who polls is present after a poll.
 const pollStay = time.Minute
-
-// own makes sure that the inbox of g's connection is of g's user: of whoever
-// used it first.
-func (h *Handler) own(ctx context.Context, g *pabal.Grant) error {
-	data, err := json.Marshal(owner{g.User})
-	if err != nil {
-		return err
-	}
-	m := pabal.Message{ID: ownerType, Type: ownerType, ContentType: "application/json", Data: data}
-	ch := pabal.Channel(pabal.Inbox + g.Connection)
-	_, err = h.Hub.Publish(ctx, pabal.Grant{Own: true}, ch, pabal.Publish{Messages: []pabal.Message{m}})
-	if errors.Is(err, pabal.ErrConflict) {
-		return errNotOwned
-	}
-	return err
-}

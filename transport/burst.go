@@ -20,12 +20,17 @@ const (
 	burstItems = 512
 )
 
-// fill steps s, and writes down what it yields.
-func (b *burst) fill(s *pabal.Session, f framing) pabal.State {
+// fill steps s, and writes down what it yields, but what meet, if there is one,
+// says to leave out.
+func (b *burst) fill(s *pabal.Session, f framing, meet func(*pabal.Item) (left bool)) pabal.State {
 	b.bytes, b.upTo, b.ends = b.bytes[:0], b.upTo[:0], false
 	b.batch.Most = burstBytes
 	state := s.Step(&b.batch, burstItems)
 	for i := range b.batch.Items {
+		if meet != nil && meet(&b.batch.Items[i]) {
+			b.upTo = append(b.upTo, len(b.bytes))
+			continue
+		}
 		b.bytes, b.ends = f.item(b.bytes, &b.batch.Items[i])
 		b.upTo = append(b.upTo, len(b.bytes))
 		if b.ends {

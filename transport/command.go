@@ -90,6 +90,13 @@ func (c *command) given() []string {
 // parseCommand parses one JSON object. With an error, cmd has its id if that
 // could be read.
 func parseCommand(text []byte, cmd *command) error {
+	if parsePlain(text, cmd) {
+		return nil
+	}
+	return parseAny(text, cmd)
+}
+
+func parseAny(text []byte, cmd *command) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	err := d.Decode(cmd)
@@ -169,7 +176,14 @@ func replyTo(cmd *command, answer *reply, err error) []byte {
 	if err != nil {
 		answer = &reply{Error: problem.From(err)}
 	}
-	answer.ID, answer.OK = cmd.ID, err == nil
+	if text, ok := plainReply(cmd, answer); ok {
+		return text
+	}
+	return anyReply(cmd, answer)
+}
+
+func anyReply(cmd *command, answer *reply) []byte {
+	answer.ID, answer.OK = cmd.ID, answer.Error == nil
 	text, err := json.Marshal(answer)
 	if err != nil { // only an ID that is no JSON could do that, and it was parsed as such
 		return fmt.Appendf(nil, `{"error":{"title":"Internal Server Error","status":500}}`)

@@ -3,8 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -55,6 +53,9 @@ func (c *commander) doing(ctx context.Context, cmd *command) (*reply, error) {
 	case "subscribe":
 		return c.via.subscribe(ctx, c, cmd, ch)
 	case "unsubscribe":
+		if string(ch) == pabal.Inbox+c.grant.Connection {
+			return nil, problem.BadRequest("what comes to a connection's own inbox is not to be left out; open a connection without ?connection= to read without it")
+		}
 		return c.via.unsubscribe(ctx, c, cmd, ch)
 	case "publish":
 		return c.publish(ctx, cmd, ch)
@@ -80,7 +81,7 @@ func (c *commander) publish(ctx context.Context, cmd *command, ch pabal.Channel)
 		p.If = &at
 	}
 	done, err := c.append(ctx, ch, p)
-	if errors.Is(err, pabal.ErrMoved) {
+	if errors.Is(err, pabal.ErrMoved) && c.grant.Check(pabal.ToRead, ch) == nil {
 		if end, _, endErr := c.handler.Hub.End(ctx, ch); endErr == nil {
 			err = problem.Moved(end.String())
 		}
@@ -171,6 +172,9 @@ func (c *commander) cancel(ctx context.Context, cmd *command) (*reply, error) {
 	if err := c.asks(cmd.Call); err != nil {
 		return nil, err
 	}
+	if err := c.via.listen(ctx, c); err != nil {
+		return nil, err
+	}
 	return &reply{}, c.handler.Calls.Cancel(ctx, c.grant, cmd.Call)
 }
 
@@ -239,59 +243,6 @@ func (c *commander) renew(ctx context.Context, token string) (g pabal.Grant, err
 		c.client.token, c.client.renewed = token, g
 	}
 	return g, err
-}
-
-// An attendance is where one connection is present. What is joined once it has
-// ended is left at once.
-type attendance struct {
-	mu    sync.Mutex
-	in    []pabal.Channel
-	ended bool
-}
-
-// join has the holder of g present in ch, with data, for as long as a lasts.
-func (a *attendance) join(ctx context.Context, h *Handler, g pabal.Grant, ch pabal.Channel, data []byte) error {
-	if h.Presence == nil {
-		return problem.BadRequest("presence is off on this server")
-	}
-	if err := h.Presence.Join(ctx, g, ch, data, 0); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	again := slices.Contains(a.in, ch)
-	if !again && !a.ended {
-		a.in = append(a.in, ch)
-	}
-	ended := a.ended
-	a.mu.Unlock()
-	if again || ended { // one Leave is owed for each channel
-		h.Presence.Leave(g, ch, false)
-	}
-	return nil
-}
-
-// leave has the holder of g absent from ch, if it is present there.
-func (a *attendance) leave(h *Handler, g pabal.Grant, ch pabal.Channel) {
-	a.mu.Lock()
-	i := slices.Index(a.in, ch)
-	if i >= 0 {
-		a.in = slices.Delete(a.in, i, i+1)
-	}
-	a.mu.Unlock()
-	if i >= 0 {
-		h.Presence.Leave(g, ch, true)
-	}
-}
-
-// end ends a: the client has left, or may come again soon.
-func (a *attendance) end(h *Handler, g pabal.Grant) {
-	a.mu.Lock()
-	in := a.in
-	a.in, a.ended = nil, true
-	a.mu.Unlock()
-	for _, ch := range in {
-		h.Presence.Leave(g, ch, false)
-	}
 }
 
 // A client is what is known of who sends commands on a WebSocket.

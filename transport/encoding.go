@@ -3,6 +3,7 @@ package transport
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -43,8 +44,9 @@ type encoding struct {
 
 // begin begins the body, and says what there is to say of how it does.
 func (enc *encoding) begin(dst []byte, r *response) []byte {
-	if dst = enc.open(dst, r); r.forgot {
-		dst = enc.notice(dst, r, forgotten)
+	dst = enc.open(dst, r)
+	for _, n := range r.past {
+		dst = enc.notice(dst, r, n)
 	}
 	return dst
 }
@@ -67,15 +69,15 @@ type response struct {
 	vector     *vector.Vector   // the same, over several channels; nil over one
 	connection string           // its id
 	heartbeat  time.Duration
-	nonce      string        // for Content-Security-Policy
-	callback   string        // of iframe
-	pad        int           // bytes before the first entry, to get past buffers
-	retry      time.Duration // how long the client waits before it comes again
-	entries    bool          // the JSON form also where bare data would do
-	image      bool          // for an <img>: multipart/x-mixed-replace
-	picture    *pabal.Entry  // of an image: what it shows
-	forgot     bool          // that a channel was subscribed to, and which
-	url        url.URL       // that was asked for
+	nonce      string          // for Content-Security-Policy
+	callback   string          // of iframe
+	pad        int             // bytes before the first entry, to get past buffers
+	retry      time.Duration   // how long the client waits before it comes again
+	entries    bool            // the JSON form also where bare data would do
+	image      bool            // for an <img>: multipart/x-mixed-replace
+	picture    *pabal.Entry    // of an image: what it shows
+	past       []*pabal.Notice // to be said at once
+	url        url.URL         // that was asked for
 }
 
 // move notes that the reader stands at p in the channel that is place-th.
@@ -93,17 +95,65 @@ func (r *response) noted(it *pabal.Item) {
 	}
 }
 
-// follow makes r that of a response over channels, all that s reads.
-func (r *response) follow(s *pabal.Session, channels []pabal.Channel) error {
+// follow makes r that of a response over channels, of which the reader stands at
+// places.
+func (r *response) follow(channels []pabal.Channel, places []pabal.Position) error {
 	v, err := vector.New(channels)
 	if err != nil {
 		return err
 	}
-	r.channels, r.vector, r.start = channels, v, make([]pabal.Position, len(channels))
-	for i := range channels {
-		r.move(i, s.Position(i))
+	r.channels, r.vector, r.start = channels, v, places
+	for i, at := range places {
+		v.Set(i, at)
 	}
 	return nil
+}
+
+// reread makes r that of a response over channels, which are not what they were
+// before o was obeyed. Where the reader stood it stands.
+func (r *response) reread(channels []pabal.Channel, o *order) error {
+	places := make([]pabal.Position, len(channels))
+	for i, ch := range channels {
+		if was := slices.Index(r.channels, ch); was >= 0 {
+			places[i] = r.start[was]
+		} else if at, err := pabal.ParsePosition(o.Cursor); err == nil {
+			places[i] = at
+		}
+	}
+	return r.follow(channels, places)
+}
+
+// meet does what the entry of it asks for, if it does, before it is written: so
+// its cursor is that of a reader for whom it was done. Where the places are not
+// what they were when it was given, it is put in its place; left says that its
+// channel is not read any more.
+func (m *more) meet(r *response, it *pabal.Item) (refused *pabal.Notice, left bool) {
+	if m == nil || m.inbox == "" {
+		return nil, false
+	}
+	var ch pabal.Channel
+	if it.Entry != nil {
+		ch = it.Entry.Channel
+	} else {
+		ch = it.Notice.Channel
+	}
+	if it.Place = slices.Index(r.channels, ch); it.Place < 0 {
+		return nil, true
+	}
+	o, ok := m.order(it.Entry)
+	if !ok {
+		return nil, false
+	}
+	r.move(it.Place, it.Entry.Position())
+	channels := r.channels
+	refused = m.obey(&o, &channels)
+	if len(channels) != len(r.channels) {
+		if err := r.reread(channels, &o); err != nil { // the session has refused what would be too many
+			m.handler.Log.Error("a response cannot go on as it was asked to", "error", err)
+		}
+		it.Place = slices.Index(r.channels, ch)
+	}
+	return refused, false
 }
 
 // appendCursor appends the one cursor from which all goes on.

@@ -54,7 +54,9 @@ type handlerState struct {
 	open     openCount
 
 	loops      loops
-	unfinished quota // of BodyBytes
+	unfinished quota // of BodyBytes: WebSocket messages,
+	bodies     quota // and as much again of bodies
+	owners     owners
 	failures   problem.Failures
 }
 
@@ -152,14 +154,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c := connOf(r.Context()); c != nil {
 		q.parked = c.take(r.RequestURI)
 	}
-	if err == nil {
-		err = h.identify(r, q)
-	}
 	if err == nil && h.draining.Err() != nil && q.parked == nil {
 		err = problem.Unavailable(jitter(h.Retry), "this server is stopping; connect again")
 	}
 	if err == nil {
 		err = h.checkSite(r, q)
+	}
+	if err == nil {
+		err = h.identify(r, q)
 	}
 	if err == nil {
 		switch {

@@ -27,19 +27,16 @@ type order struct {
 	Data    json.RawMessage `json:"data,omitempty"`   // presence
 	Leave   bool            `json:"leave,omitempty"`
 	Claims  json.RawMessage `json:"claims,omitempty"` // refresh: of the new token
-
-	given time.Time
 }
 
-// give appends o to the inbox of c's client.
-func (c *commander) give(ctx context.Context, o *order) error {
+// give appends o to the inbox of g's connection.
+func (h *Handler) give(ctx context.Context, g *pabal.Grant, o *order) error {
 	data, err := json.Marshal(o)
 	if err != nil {
 		return problem.BadRequest("%v", err)
 	}
 	m := pabal.Message{Type: commandType, ContentType: "application/json", Data: data}
-	_, err = c.handler.Hub.Publish(ctx, pabal.Grant{Own: true}, pabal.Channel(pabal.Inbox+c.grant.Connection), pabal.Publish{Messages: []pabal.Message{m}})
-	return err
+	return h.toInbox(ctx, g.Connection, pabal.Publish{Messages: []pabal.Message{m}})
 }
 
 // orderOf returns what e asks of the response of connection, if it does.
@@ -51,90 +48,86 @@ func orderOf(e *pabal.Entry, inbox pabal.Channel) (o order, ok bool) {
 	return o, err == nil
 }
 
-// orders returns what the inbox of q's connection asks of a response that begins
-// after until: the channels to read beside those of the URL, in the order in
-// which they were subscribed to.
-func (h *Handler) orders(ctx context.Context, q *request, until pabal.Position) (subscribed []order, err error) {
-	inbox := pabal.Channel(pabal.Inbox + q.grant.Connection)
-	s, err := h.Hub.Open(pabal.Grant{Own: true}, nil, pabal.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	if err := s.Subscribe(inbox, pabal.FromAll()); err != nil {
-		return nil, err
-	}
-	var b pabal.Batch
-	for {
-		state := s.Step(&b, batchItems)
-		for _, it := range b.Items {
-			if it.Entry != nil && it.Entry.Epoch == until.Epoch && it.Entry.Offset > until.Offset {
-				return subscribed, nil
-			}
-			o, ok := orderOf(it.Entry, inbox)
-			if !ok || o.Command != "subscribe" && o.Command != "unsubscribe" {
-				continue
-			}
-			i := slices.IndexFunc(subscribed, func(other order) bool { return other.Channel == o.Channel })
-			switch {
-			case o.Command == "unsubscribe" && i >= 0:
-				subscribed = slices.Delete(subscribed, i, i+1)
-			case o.Command == "subscribe" && i >= 0: // it was given again
-				subscribed[i].given = it.Entry.Time
-			case o.Command == "subscribe":
-				o.given = it.Entry.Time
-				subscribed = append(subscribed, o)
-			}
-		}
-		switch state {
-		case pabal.Caught, pabal.Done:
-			return subscribed, nil
-		case pabal.Behind:
-			if err := s.CatchUp(ctx); err != nil {
-				return nil, err
-			}
-		}
-	}
-}
-
-const batchItems = 256
-
 // orderAge is after how long an order is given once more when a response comes
 // again, so that the inbox, which keeps entries for a day, does not forget it.
 const orderAge = 6 * time.Hour
 
-// obeyBefore completes q by what was asked of responses to its connection before
-// this one. An inbox that is read from its beginning tells that by itself.
-func (h *Handler) obeyBefore(ctx context.Context, q *request) error {
-	i := slices.Index(q.channels, pabal.Channel(pabal.Inbox+q.grant.Connection))
-	until, resumed := q.from[i].After()
-	if !resumed || q.technique.answer {
-		return nil
-	}
-	subscribed, err := h.orders(ctx, q, until)
+// A past is what was asked of responses to a connection before this one.
+type past struct {
+	until   pabal.Position // where the inbox ended; what comes later is for this response
+	joins   []order        // presence
+	notices []*pabal.Notice
+}
+
+// remember completes q by what was asked of responses to its connection before
+// this one: what the inbox had when this one began is not obeyed as it is read,
+// but known from the start.
+func (h *Handler) remember(ctx context.Context, q *request) error {
+	l, err := h.look(ctx, q.grant.Connection)
 	if err != nil {
 		return err
 	}
-	for _, o := range subscribed {
-		at, err := pabal.ParsePosition(o.Cursor)
-		if err != nil || slices.Contains(q.channels, o.Channel) || len(q.channels) >= h.Hub.Limits().ChannelsPerResponse {
-			continue
+	q.past.until = l.end
+	for _, ch := range l.order {
+		g := l.last[ch]
+		if g.join != nil && !g.join.Leave {
+			q.past.joins = append(q.past.joins, *g.join)
 		}
-		if q.vector != nil {
-			if p, ok := q.vector.Of(o.Channel); ok {
-				at = p
-			}
+		switch g.Command {
+		case "subscribe":
+			err = h.restore(ctx, q, g)
+		case "unsubscribe":
+			q.drop(ch)
 		}
-		if time.Since(o.given) > orderAge {
-			c := commander{handler: h, grant: q.grant}
-			if err := c.give(ctx, &order{Command: o.Command, Channel: o.Channel, Cursor: at.String()}); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
-		q.channels, q.from = append(q.channels, o.Channel), append(q.from, pabal.After(at))
 	}
-	q.forgot = q.vector != nil && q.vector.Len() > q.known()
+	if q.vector != nil && q.vector.Len() > q.known() {
+		q.past.notices = append(q.past.notices, forgotten)
+	}
 	return nil
+}
+
+// restore has q read what g asked for, from where the response before had come
+// to, or from where g says.
+func (h *Handler) restore(ctx context.Context, q *request, g *given) error {
+	at, err := pabal.ParsePosition(g.Cursor)
+	if err != nil || slices.Contains(q.channels, g.Channel) {
+		return nil //nolint:nilerr // only Pabal writes orders
+	}
+	if q.vector != nil {
+		p, ok := q.vector.Of(g.Channel)
+		read, heard := q.vector.Of(pabal.Channel(pabal.Inbox + q.grant.Connection))
+		if anew := heard && read.Epoch == g.left.Epoch && read.Offset < g.left.Offset; ok && !anew { // else it had left since
+			at = p
+		}
+	}
+	if q.grant.Check(pabal.ToRead, g.Channel) != nil || len(q.channels) >= h.Hub.Limits().ChannelsPerResponse {
+		q.past.notices = append(q.past.notices, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: g.Channel, Cursor: at, Reason: reasonRefused})
+		return nil
+	}
+	if time.Since(g.time) > orderAge {
+		if err := h.give(ctx, &q.grant, &order{Command: g.Command, Channel: g.Channel, Cursor: at.String()}); err != nil {
+			return err
+		}
+	}
+	q.channels, q.from = append(q.channels, g.Channel), append(q.from, pabal.After(at))
+	return nil
+}
+
+// drop has q not read ch, which the response before it was told not to: its
+// vector, which lacks it, says that there was one.
+func (q *request) drop(ch pabal.Channel) {
+	i := slices.Index(q.channels[:q.given], ch)
+	if i < 0 || q.vector == nil {
+		return
+	}
+	if _, ok := q.vector.Of(ch); ok {
+		return
+	}
+	q.channels, q.from = slices.Delete(slices.Clone(q.channels), i, i+1), slices.Delete(slices.Clone(q.from), i, i+1)
+	q.given--
 }
 
 // known returns how many of q's channels its vector has.
@@ -144,9 +137,14 @@ func (q *request) known() (n int) {
 			n++
 		}
 	}
+	for _, n2 := range q.past.notices { // of these it is said
+		if _, ok := q.vector.Of(n2.Channel); ok {
+			n++
+		}
+	}
 	return n
 }
 
-// forgotten says that a channel was subscribed to which nothing is known of any
+// forgotten says that a channel was subscribed to of which nothing is known any
 // more, not even its name.
 var forgotten = &pabal.Notice{Kind: pabal.NoticeClosed, Reason: reasonForgotten}

@@ -129,7 +129,7 @@ func (l *loop) begin(co *cohort) (begun bool) {
 		}
 	}()
 	co.from = co.leader.session.Position(0)
-	co.state = b.fill(co.leader.session, co.framing)
+	co.state = b.fill(co.leader.session, co.framing, nil)
 	co.burst, co.next = b, 0
 	if len(b.bytes) == 0 && co.state != pabal.Done {
 		co.next = len(co.members)
@@ -378,11 +378,15 @@ func (l *loop) register(c *loopConn, channels []pabal.Channel) {
 
 // unregister undoes register.
 func (l *loop) unregister(c *loopConn) {
+	l.unregisterFrom(c, c.channels())
+}
+
+func (l *loop) unregisterFrom(c *loopConn, channels []pabal.Channel) {
 	if c.pending {
 		c.home.pending = slices.DeleteFunc(c.home.pending, func(other *loopConn) bool { return other == c })
 		c.pending = false
 	}
-	for _, ch := range c.channels() {
+	for _, ch := range channels {
 		of := l.crowds[ch]
 		delete(of.alone, c)
 		if len(of.alone) == 0 && len(of.cohorts) == 0 {

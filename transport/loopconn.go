@@ -169,7 +169,7 @@ func (l *loop) step(c *loopConn) {
 		l.watch(c)
 		return
 	}
-	state := l.out.fill(c.session, c.framing)
+	state := l.fill(c)
 	all := l.out.bytes
 	if len(c.rest) > 0 { // a new connection begins with its head
 		all = append(c.rest[:len(c.rest):len(c.rest)], all...)
@@ -183,7 +183,6 @@ func (l *loop) step(c *loopConn) {
 		return
 	}
 	c.rest = nil
-	l.obey(c, l.out.batch.Items)
 	if l.out.ends {
 		l.hangUp(c)
 		return
@@ -195,6 +194,9 @@ func (l *loop) step(c *loopConn) {
 // the item that it took a part of, and stand after that.
 func (l *loop) stall(c *loopConn, n, head int) {
 	switch {
+	case c.ordered(): // what it was given may have changed its places, so that there is no way back
+		c.rest = append(c.rest[:head:head], l.out.bytes...)[n:]
+		return
 	case n < head:
 		c.rest = c.rest[n:]
 		c.session.Rewind(&l.out.batch, 0)
@@ -203,10 +205,6 @@ func (l *loop) stall(c *loopConn, n, head int) {
 		if l.out.ends {
 			l.finishWrites(c)
 		}
-		return
-	case c.ordered(): // a change of channels must not come between an entry and its place
-		c.rest = bytes.Clone(l.out.bytes[n-head:])
-		l.obey(c, l.out.batch.Items)
 		return
 	default:
 		var taken int

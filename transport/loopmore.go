@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -11,36 +10,42 @@ import (
 // ordered reports whether what c reads says what it is to read.
 func (c *loopConn) ordered() bool { return c.more != nil && c.more.inbox != "" }
 
-// obey does what items, which c was given, ask for, where they are orders.
-func (l *loop) obey(c *loopConn, items []pabal.Item) {
-	if !c.ordered() || c.phase != phaseOpen {
-		return
+// fill steps c's session and writes down what it yields, obeying what of it are
+// orders.
+func (l *loop) fill(c *loopConn) pabal.State {
+	if !c.ordered() {
+		return l.out.fill(c.session, c.framing, nil)
 	}
-	channels := slices.Clone(c.channels())
-	refused, changed := c.more.obey(context.Background(), items, &channels)
-	if !changed {
-		return
-	}
-	l.unregister(c)
-	if f, ok := c.framing.(*httpFraming); ok {
-		if err := f.resp.follow(c.session, channels); err != nil { // there were too many, of which the session had said so
-			l.handler.Log.Error("a response cannot go on", "client", c.name(), "error", err)
-			l.register(c, channels)
-			l.end(c, whyUnavailable)
-			return
+	before, at := slices.Clone(c.channels()), c.more.at
+	var refused []*pabal.Notice
+	state := l.out.fill(c.session, c.framing, func(it *pabal.Item) (left bool) {
+		var n *pabal.Notice
+		if f, ok := c.framing.(*httpFraming); ok {
+			n, left = c.more.meet(f.resp, it)
+		} else if o, ok := c.more.order(it.Entry); ok {
+			n = c.more.obey(&o, &c.ws.reading.channels)
 		}
-	} else {
-		c.ws.reading.channels = slices.Clone(channels)
-	}
-	l.register(c, channels)
+		if n != nil {
+			refused = append(refused, n)
+		}
+		return left
+	})
 	for _, n := range refused {
-		said, _ := c.framing.item(nil, &pabal.Item{Notice: n, Place: -1})
-		l.push(c, said)
+		l.out.bytes, _ = c.framing.item(l.out.bytes, &pabal.Item{Notice: n, Place: -1})
 	}
-	if c.phase == phaseOpen {
-		l.watch(c)
+	after := c.channels()
+	if c.ws != nil {
+		after = c.ws.reading.channels
+	}
+	if !slices.Equal(before, after) {
+		l.unregisterFrom(c, before)
+		l.register(c, slices.Clone(after))
 		l.pend(c)
 	}
+	if !at.Equal(c.more.at) {
+		l.watch(c)
+	}
+	return state
 }
 
 // renew takes up that a command gave c's session another token.

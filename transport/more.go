@@ -14,7 +14,8 @@ import (
 type more struct {
 	expiry
 	handler *Handler
-	inbox   pabal.Channel // empty: it is not read
+	inbox   pabal.Channel  // empty: it is not read
+	begun   pabal.Position // where the inbox ended; orders before were dealt with
 	session *pabal.Session
 	present *attendance
 }
@@ -24,13 +25,16 @@ func (h *Handler) more(ctx context.Context, q *request, s *pabal.Session) (*more
 	if !q.inbox && !q.join && q.grant.Expires.IsZero() {
 		return nil, nil
 	}
-	m := &more{handler: h, session: s, present: &attendance{}, expiry: expiry{at: q.grant.Expires}}
+	m := &more{handler: h, session: s, present: newAttendance(), expiry: expiry{at: q.grant.Expires}}
 	if q.inbox {
-		m.inbox = pabal.Channel(pabal.Inbox + q.grant.Connection)
+		m.inbox, m.begun = pabal.Channel(pabal.Inbox+q.grant.Connection), q.past.until
 	}
 	if err := h.attend(ctx, q, m.present); err != nil {
 		m.end(h, q.grant)
 		return nil, err
+	}
+	for i := range q.past.joins {
+		m.attend(&q.past.joins[i])
 	}
 	return m, nil
 }
@@ -38,7 +42,7 @@ func (h *Handler) more(ctx context.Context, q *request, s *pabal.Session) (*more
 // until returns m with at for its expiry.
 func (m *more) until(at time.Time) *more {
 	if m == nil {
-		m = &more{present: &attendance{}}
+		m = &more{present: newAttendance()}
 	}
 	m.renew(at)
 	return m
@@ -47,7 +51,7 @@ func (m *more) until(at time.Time) *more {
 // attendance is where the reader is present.
 func (m *more) attendance() *attendance {
 	if m == nil {
-		return &attendance{}
+		return newAttendance()
 	}
 	return m.present
 }
@@ -59,31 +63,28 @@ func (m *more) end(h *Handler, g pabal.Grant) {
 	}
 }
 
-// obey does what the entries among items ask for, and returns what is to be said
-// of what could not be done. Changed says that the response reads other
-// channels now, or by another token.
-func (m *more) obey(ctx context.Context, items []pabal.Item, channels *[]pabal.Channel) (refused []*pabal.Notice, changed bool) {
-	if m.inbox == "" {
-		return nil, false
+// order returns what e asks of the response, if it does and that was not dealt
+// with when it began.
+func (m *more) order(e *pabal.Entry) (o order, ok bool) {
+	if m == nil || m.inbox == "" || e == nil || e.Epoch == m.begun.Epoch && e.Offset <= m.begun.Offset {
+		return o, false
 	}
-	for i := range items {
-		o, ok := orderOf(items[i].Entry, m.inbox)
-		if !ok {
-			continue
-		}
-		changed = true
-		if err := m.do(ctx, &o, channels); err != nil {
-			m.handler.failures.Log(m.handler.Log, err, "channel", o.Channel)
-			at, _ := pabal.ParsePosition(o.Cursor) // it was checked; without one there is none
-			refused = append(refused, &pabal.Notice{Kind: pabal.NoticeClosed, Channel: o.Channel, Cursor: at, Reason: reasonRefused})
-		}
-	}
-	m.renew(m.session.Grant().Expires)
-	return refused, changed
+	return orderOf(e, m.inbox)
 }
 
-func (m *more) do(ctx context.Context, o *order, channels *[]pabal.Channel) error {
-	g := m.session.Grant()
+// obey does what o asks for; channels are what is read. It returns what is to be
+// said if that cannot be done.
+func (m *more) obey(o *order, channels *[]pabal.Channel) (refused *pabal.Notice) {
+	if err := m.do(o, channels); err != nil {
+		m.handler.Log.Debug("what was asked of a response by POST is refused", "command", o.Command, "channel", o.Channel, "error", err)
+		at, _ := pabal.ParsePosition(o.Cursor) // without one there is none to tell
+		refused = &pabal.Notice{Kind: pabal.NoticeClosed, Channel: o.Channel, Cursor: at, Reason: reasonRefused}
+	}
+	m.renew(m.session.Grant().Expires)
+	return refused
+}
+
+func (m *more) do(o *order, channels *[]pabal.Channel) error {
 	switch o.Command {
 	case "subscribe":
 		at, err := pabal.ParsePosition(o.Cursor)
@@ -93,24 +94,17 @@ func (m *more) do(ctx context.Context, o *order, channels *[]pabal.Channel) erro
 		if err := m.session.Subscribe(o.Channel, pabal.After(at)); err != nil {
 			return err
 		}
-		*channels = append(*channels, o.Channel)
+		*channels = append(slices.Clone(*channels), o.Channel)
 	case "unsubscribe":
 		if o.Channel == m.inbox || !m.session.Unsubscribe(o.Channel) {
 			return nil
 		}
 		*channels = slices.DeleteFunc(slices.Clone(*channels), func(ch pabal.Channel) bool { return ch == o.Channel })
-		m.present.leave(m.handler, g, o.Channel)
+		m.attend(&order{Channel: o.Channel, Leave: true})
 	case "presence":
-		if o.Leave {
-			m.present.leave(m.handler, g, o.Channel)
-			return nil
-		}
-		go func() { // it may take its time, and nobody waits for it
-			if err := m.present.join(context.WithoutCancel(ctx), m.handler, g, o.Channel, o.Data); err != nil {
-				m.handler.failures.Log(m.handler.Log, err, "channel", o.Channel)
-			}
-		}()
+		m.attend(o)
 	case "refresh":
+		g := m.session.Grant()
 		fresh, err := m.handler.Access.Restore(o.Claims)
 		if err != nil {
 			return err
@@ -119,6 +113,22 @@ func (m *more) do(ctx context.Context, o *order, channels *[]pabal.Channel) erro
 		return m.session.Refresh(fresh)
 	}
 	return nil
+}
+
+// attend has the reader present in a channel, or absent, as soon as what was
+// asked before is done.
+func (m *more) attend(o *order) {
+	h, g := m.handler, m.session.Grant()
+	if h.Presence == nil {
+		return
+	}
+	m.present.later(func(ctx context.Context) {
+		if o.Leave {
+			m.present.leave(h, g, o.Channel)
+		} else if err := m.present.join(ctx, h, g, o.Channel, o.Data); err != nil && ctx.Err() == nil {
+			h.Log.Warn("a reader cannot be present", "channel", o.Channel, "error", err)
+		}
+	})
 }
 
 // An expiry is when a token ends by which somebody reads.
@@ -154,6 +164,7 @@ func (x *expiry) left() time.Duration {
 }
 
 // soon returns, once, the notice that the token of s expires soon, if it does.
+// It is of the place where s stands, and so to be said after all that it gave.
 func (m *more) soon(s *pabal.Session, channels []pabal.Channel) *pabal.Notice {
 	if m == nil {
 		return nil

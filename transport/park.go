@@ -22,6 +22,7 @@ type parked struct {
 	channels []pabal.Channel
 	at       []pabal.Position
 	until    time.Time
+	grant    pabal.Grant
 	release  func() // lets go of its place among what is being answered
 }
 
@@ -41,7 +42,7 @@ func (h *Handler) park(w http.ResponseWriter, r *http.Request, q *request, s *pa
 	defer h.loops.release(l)
 	p := &parked{
 		listener: connOf(r.Context()).listener, uri: r.RequestURI, head: requestBytes(r),
-		channels: q.channels, until: until, release: func() { h.open.add(-1) },
+		channels: q.channels, until: until, grant: q.grant, release: func() { h.open.add(-1) },
 	}
 	on, err := h.Hub.Open(q.grant, l, q.options)
 	if err != nil {

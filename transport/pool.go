@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ func (p *pool) run(f func()) {
 }
 
 func (p *pool) work(f func()) {
+	deepen()
 	for f != nil {
 		f()
 		f = p.next()
@@ -47,6 +49,16 @@ func (p *pool) next() func() {
 	p.waiting[0] = nil
 	p.waiting = p.waiting[1:]
 	return f
+}
+
+// deepen gives a goroutine that has just begun as much stack as its work takes,
+// while there is next to nothing on it to be moved. It would else grow twice, in
+// the midst of calls, which took a fifth of the CPU of a small publish.
+//
+//go:noinline
+func deepen() {
+	var room [4 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // safely returns what f does, or that it panicked.

@@ -101,7 +101,7 @@ func onlyClosed(b *pabal.Batch) bool {
 
 func (h *Handler) response(r *http.Request, q *request, s *pabal.Session) (*response, error) {
 	resp := &response{
-		channels: q.channels, connection: cmp.Or(q.grant.Connection, rand.Text()), forgot: q.forgot, heartbeat: h.Heartbeat, callback: q.callback,
+		channels: q.channels, connection: cmp.Or(q.grant.Connection, rand.Text()), past: q.past.notices, heartbeat: h.Heartbeat, callback: q.callback,
 		pad: q.pad, retry: jitter(h.Retry), entries: q.entries, url: *r.URL,
 		image: q.technique == multipart && wantsImage(r),
 	}
@@ -109,7 +109,11 @@ func (h *Handler) response(r *http.Request, q *request, s *pabal.Session) (*resp
 		resp.nonce = rand.Text()
 	}
 	if q.inbox || len(q.channels) > 1 { // with an inbox it may come to be several
-		return resp, resp.follow(s, q.channels)
+		places := make([]pabal.Position, len(q.channels))
+		for i := range places {
+			places[i] = s.Position(i)
+		}
+		return resp, resp.follow(q.channels, places)
 	}
 	resp.start = []pabal.Position{s.Position(0)}
 	return resp, nil
@@ -134,22 +138,17 @@ func (p *pump) run(ctx context.Context, s *pabal.Session, first *pabal.Batch) er
 	if err := p.write(first); err != nil {
 		return err
 	}
-	if err := p.obey(ctx, s, first); err != nil {
-		return err
-	}
 	for b, err := range s.Batches(ctx, p.beat()) {
 		if err != nil {
 			return err
 		}
-		if n := p.more.soon(s, p.resp.channels); n != nil {
-			p.buf = p.enc.notice(p.buf, p.resp, n)
-		} else if len(b.Items) == 0 {
+		if len(b.Items) == 0 {
 			p.buf = p.enc.beat(p.buf, p.resp)
 		}
 		if err := p.write(b); err != nil {
 			return err
 		}
-		if err := p.obey(ctx, s, b); err != nil {
+		if err := p.expiring(s); err != nil {
 			return err
 		}
 		if p.written >= p.handler.RotateBytes {
@@ -157,6 +156,20 @@ func (p *pump) run(ctx context.Context, s *pabal.Session, first *pabal.Batch) er
 		}
 	}
 	return nil
+}
+
+// expiring says that the token expires soon, once it does.
+func (p *pump) expiring(s *pabal.Session) error {
+	if p.more == nil {
+		return nil
+	}
+	p.expire.Reset(p.more.left()) // it may be another one
+	n := p.more.soon(s, p.resp.channels)
+	if n == nil {
+		return nil
+	}
+	p.buf = p.enc.notice(p.buf, p.resp, n)
+	return p.flush()
 }
 
 // beat is how often there is something to do though nothing comes: to say that
@@ -168,34 +181,22 @@ func (p *pump) beat() time.Duration {
 	return p.handler.Heartbeat
 }
 
-// obey does what the entries of b ask for, where they are orders.
-func (p *pump) obey(ctx context.Context, s *pabal.Session, b *pabal.Batch) error {
-	if p.more == nil {
-		return nil
-	}
-	refused, changed := p.more.obey(ctx, b.Items, &p.resp.channels)
-	if !changed {
-		return nil
-	}
-	if err := p.resp.follow(s, p.resp.channels); err != nil {
-		return err
-	}
-	p.expire.Reset(p.more.left())
-	for _, n := range refused {
-		p.buf = p.enc.notice(p.buf, p.resp, n)
-	}
-	return p.flush()
-}
-
 // write writes b, and what was buffered before, at once.
 func (p *pump) write(b *pabal.Batch) error {
 	for _, item := range b.Items {
+		refused, left := p.more.meet(p.resp, &item)
+		if left {
+			continue
+		}
 		if item.Entry != nil {
 			p.resp.move(item.Place, item.Entry.Position())
 			p.buf = p.enc.entry(p.buf, p.resp, item.Entry)
 		} else {
 			p.resp.noted(&item)
 			p.buf = p.enc.notice(p.buf, p.resp, item.Notice)
+		}
+		if refused != nil {
+			p.buf = p.enc.notice(p.buf, p.resp, refused)
 		}
 		if len(p.buf) >= writeBytes {
 			if err := p.flush(); err != nil {

@@ -48,7 +48,7 @@ type asker struct {
 	present []byte         // this, or what the grant says if nil
 	given   int            // how many of the channels the URL names
 	vector  *vector.Vector // as given; or nil
-	forgot  bool           // a channel that was subscribed to is not known any more
+	past    past
 }
 
 // A technique is a way to read, as named by ?via=.

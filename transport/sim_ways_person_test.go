@@ -35,9 +35,16 @@ type person struct {
 type waysPresence struct {
 	joins bool                 // by ?join on all it reads by
 	data  map[string]string    // what it gave last, by channel; "?" if that is not known
-	until map[string]time.Time // it is present, though it does not hold on
+	until map[string]staying   // it is present, though it does not hold on
 	last  map[string]time.Time // when it may have been present last
+	mixed map[string]bool      // it has said so on a WebSocket, too
 	said  int
+}
+
+// A staying is until when somebody is present by way of a node, if that lives.
+type staying struct {
+	at   time.Time
+	node *waysNode
 }
 
 func (w *waysWorld) newPerson(i int) *person {
@@ -46,7 +53,8 @@ func (w *waysWorld) newPerson(i int) *person {
 	p.urls = [][]string{{"hall"}, {"hall", "lobby"}, {"lobby"}, {"hall"}, {"lobby", "hall"}, {"attic"}}[i]
 	p.reads, p.joins = p.urls, i%2 == 0
 	p.at, p.left = w.beginning(append(slices.Clone(waysChannels), p.inbox())...), map[string]bool{}
-	p.data, p.until, p.last = map[string]string{}, map[string]time.Time{}, map[string]time.Time{}
+	p.data, p.until, p.last = map[string]string{}, map[string]staying{}, map[string]time.Time{}
+	p.mixed = map[string]bool{}
 	return p
 }
 
@@ -236,12 +244,13 @@ func (p *person) present(n *waysNode, a sim.Action, leave bool) {
 		case onSocket && same:
 			c.in[ch], p.data[ch] = true, data
 		case !onSocket && (p.conn == nil || p.conn.polls()):
-			p.until[ch], p.data[ch] = asked.Add(pollStay-time.Second), data
+			p.until[ch], p.data[ch] = staying{asked.Add(pollStay - time.Second), n}, data
 		case !onSocket && !same:
 			p.data[ch] = "?"
 		}
 	})
 	onSocket = len(p.world.posts) == posts
+	p.mixed[ch] = p.mixed[ch] || onSocket
 }
 
 // comes has p join the channels that it names in a URL.
@@ -269,7 +278,7 @@ func (p *person) opened(c *wayConn) {
 func (p *person) polled(c *wayConn) {
 	for _, ch := range c.join {
 		if p.last[ch] = time.Now(); c.maybe[ch] {
-			p.until[ch] = time.Now().Add(pollStay - 6*time.Second) // it may have waited for 5 s
+			p.until[ch] = staying{time.Now().Add(pollStay - 6*time.Second), c.node} // it may have waited for 5 s
 		}
 	}
 }
@@ -277,8 +286,13 @@ func (p *person) polled(c *wayConn) {
 // here reports whether p is present in ch, surely.
 func (p *person) here(ch string) bool {
 	c := p.conn
-	return c != nil && c.open && c.in[ch] || time.Now().Before(p.until[ch])
+	stay := p.until[ch]
+	return c != nil && c.open && c.in[ch] || time.Now().Before(stay.at) && !stay.node.dead
 }
+
+// maybe reports whether p may be present in ch: it has asked for that, or has
+// not heard that it has left.
+func (p *person) maybe(ch string) bool { return p.conn != nil && p.conn.maybe[ch] }
 
 // watch holds who is present against who is to be, as far as that is known
 // while things happen, and calls against their time.
@@ -297,7 +311,7 @@ func (w *waysWorld) watch() {
 func (w *waysWorld) watchOne(p *person, ch string, set map[string]string) {
 	now, name := time.Now(), p.name+" in "+ch
 	here := p.here(ch)
-	if here || p.conn != nil && p.conn.maybe[ch] {
+	if here || p.maybe(ch) {
 		p.last[ch] = now
 	}
 	_, there := set[p.key()]

@@ -33,7 +33,9 @@ type wayConn struct {
 	simConn
 	person *person
 	node   *waysNode
-	join   []string // the channels of ?join
+	join   []string     // the channels of ?join
+	names  []string     // those of the URL
+	begun  pabal.Offset // of the inbox; orders up to there were dealt with when it began
 	open   bool
 	in     map[string]bool // there it is present by this connection
 	maybe  map[string]bool // there it may be
@@ -59,11 +61,8 @@ func (p *person) connect(n *waysNode, a sim.Action) {
 	c.served = make(chan struct{})
 	query := url.Values{"connection": {p.id}}
 	names, from := p.reads, []string{}
-	if vector := p.vector; vector != "" && a.N[3]%2 == 0 {
-		from = []string{vector}
-		if !readers.Named(via).Answers { // who polls names all channels
-			names = p.urls
-		}
+	if vector := p.vector; vector != "" && a.N[3]%2 == 0 && !readers.Named(via).Answers { // who polls names all channels
+		names, from = p.urls, []string{vector}
 	} else {
 		for _, ch := range append(slices.Clone(p.reads), p.inbox()) {
 			from = append(from, p.at[ch])
@@ -83,7 +82,7 @@ func (p *person) connect(n *waysNode, a sim.Action) {
 	c.name = fmt.Sprintf("%s.%d (%s, %s)", p.name, p.count, via, n.name)
 	p.world.say("%s reads %s, after %s%s", c.name, strings.Join(names, ", "), strings.Join(from, ", "), map[bool]string{true: ", and joins"}[p.joins])
 	c.ask = &modelAsk{via: via, channels: append(slices.Clone(names), p.inbox())}
-	p.conn = c
+	p.conn, c.names = c, names
 	c.begin(names, query)
 }
 
@@ -251,11 +250,7 @@ func (p *person) take(c *wayConn, it readers.Item) error {
 		return p.entry(c, it)
 	case "$open":
 		p.opened(c)
-		for i, ch := range it.Channels {
-			if p.at[ch] != it.Cursors[i] {
-				return fmt.Errorf("%s opens at %s, and it stood at %s", ch, it.Cursors[i], p.at[ch])
-			}
-		}
+		return p.begins(c, it)
 	case readers.At:
 		if p.vector = it.Vector; len(c.ask.channels) != len(p.reads)+1 { // it was told of others meanwhile
 			p.vector = ""
@@ -298,32 +293,122 @@ func (p *person) entry(c *wayConn, it readers.Item) error {
 	return nil
 }
 
+// An inboxOrder is what an entry of an inbox orders.
+type inboxOrder struct {
+	at                       pabal.Offset
+	Command, Channel, Cursor string
+	Data                     json.RawMessage
+	Leave                    bool
+}
+
+// begins takes what c says of where it begins: its channels are those of the
+// URL, and those that were subscribed to before.
+func (p *person) begins(c *wayConn, it readers.Item) error {
+	stood, err := pabal.ParsePosition(p.at[p.inbox()])
+	if err != nil {
+		return err
+	}
+	c.begun = ^pabal.Offset(0)
+	for _, s := range c.node.l.seats.taken {
+		if s.conn != nil && s.conn.sock == socket(c.sock) && s.conn.more != nil {
+			c.begun = s.conn.more.begun.Offset
+		}
+	}
+	want, said := slices.Clone(c.names), map[string]inboxOrder{}
+	anew := map[string][]string{} // where subscriptions begin of which it has not heard
+	for _, e := range p.world.entries(p.inbox(), pabal.FromAll(), 1<<20) {
+		var o inboxOrder
+		if e.Type != commandType || e.Offset > c.begun {
+			continue
+		}
+		if err := json.Unmarshal(e.Data, &o); err != nil {
+			return err
+		}
+		if o.Command == "presence" {
+			p.joinedBefore(c, &o)
+			continue
+		}
+		if said[o.Channel] = o; o.Command == "subscribe" && e.Offset > stood.Offset {
+			anew[o.Channel] = append(anew[o.Channel], o.Cursor)
+		}
+		delete(c.in, o.Channel) // whether it is present is not said again
+	}
+	for ch, o := range said {
+		if o.Command == "subscribe" && !slices.Contains(want, ch) {
+			want = append(want, ch)
+		}
+	}
+	got := slices.DeleteFunc(slices.Clone(it.Channels), func(ch string) bool { return ch == p.inbox() })
+	if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) && c.begun != ^pabal.Offset(0) {
+		return fmt.Errorf("it reads %v, and should read %v", got, want)
+	}
+	for i, ch := range it.Channels {
+		at := it.Cursors[i]
+		if old := p.at[ch]; old != at && !slices.Contains(anew[ch], at) {
+			return fmt.Errorf("%s opens at %s, and it stood at %s", ch, at, old)
+		}
+		p.at[ch] = at
+	}
+	p.reads = got
+	clear(p.left)
+	return nil
+}
+
+// joinedBefore says that c is present by what was ordered before it began, as
+// the last order in a channel says; where commands of a WebSocket said something
+// else meanwhile, that is not known.
+func (p *person) joinedBefore(c *wayConn, o *inboxOrder) {
+	delete(c.in, o.Channel)
+	delete(c.maybe, o.Channel)
+	if slices.Contains(c.join, o.Channel) {
+		c.in[o.Channel], c.maybe[o.Channel] = true, true
+	}
+	if o.Leave {
+		return
+	}
+	p.joinedBy(c, o)
+	if slices.Contains(c.join, o.Channel) {
+		p.data[o.Channel] = "?"
+	}
+}
+
+// joinedBy says that c was told to be present. If the broker fails just then,
+// it may not come to that.
+func (p *person) joinedBy(c *wayConn, o *inboxOrder) {
+	c.maybe[o.Channel] = true
+	if p.data[o.Channel] = "?"; p.world.calm(mending) && !p.mixed[o.Channel] {
+		c.in[o.Channel], p.data[o.Channel] = true, string(o.Data)
+	}
+}
+
 // ordered does what an order in the inbox says.
 func (p *person) ordered(c *wayConn, it readers.Item) error {
-	var o struct {
-		Command, Channel, Cursor string
-		Data                     json.RawMessage
-		Leave                    bool
+	at, err := pabal.ParsePosition(it.Cursor)
+	if err != nil || !c.polls() && at.Offset <= c.begun {
+		return err
 	}
+	var o inboxOrder
 	if err := json.Unmarshal(it.Data, &o); err != nil {
 		return err
 	}
 	i := slices.Index(p.reads, o.Channel)
 	switch {
 	case o.Command == "subscribe" && i < 0:
-		p.reads = append(p.reads, o.Channel)
+		p.reads = append(slices.Clone(p.reads), o.Channel)
 		p.at[o.Channel] = o.Cursor
 		delete(p.left, o.Channel)
 	case o.Command == "unsubscribe" && i >= 0:
 		p.reads = slices.Delete(slices.Clone(p.reads), i, i+1)
 		p.left[o.Channel] = true
 		delete(c.in, o.Channel)
+		if !c.polls() {
+			delete(c.maybe, o.Channel)
+		}
 	case o.Command == "presence" && o.Leave:
 		delete(c.in, o.Channel)
 		delete(c.maybe, o.Channel)
 	case o.Command == "presence" && !c.polls():
-		c.in[o.Channel], c.maybe[o.Channel] = true, true
-		p.data[o.Channel] = string(o.Data)
+		p.joinedBy(c, &o)
 		delete(p.until, o.Channel)
 	}
 	return nil

@@ -3,7 +3,6 @@ package transport
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,10 +47,9 @@ func simulateWays(t *testing.T, seed uint64) {
 	})
 }
 
-// playWays plays script, in a bubble, as [playScript] does.
+// playWays plays script, in a bubble.
 func playWays(t *testing.T, seed uint64, script sim.Script) *simWorld {
 	t.Helper()
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var w *waysWorld
 	synctest.Test(t, func(*testing.T) {
 		w = newWaysWorld(seed)

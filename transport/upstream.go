@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pabal/pabal"
 	"github.com/pabal/pabal/internal/problem"
@@ -53,10 +54,13 @@ func (h *Handler) commands(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer give()
+	if !utf8.Valid(body) { // json would put something else in the place of what is not
+		return problem.BadRequest("commands are UTF-8; other bytes go into data as base64")
+	}
 	if !several {
 		var cmd command
 		answer, err := c.one(r.Context(), body, &cmd)
-		h.writeReplies(w, problem.From(err), replyTo(&cmd, answer, err))
+		h.writeReplies(w, "application/json", problem.From(err), replyTo(&cmd, answer, err))
 		return nil
 	}
 	lines := bytes.Split(bytes.TrimRight(body, "\r\n"), []byte("\n"))
@@ -69,7 +73,7 @@ func (h *Handler) commands(w http.ResponseWriter, r *http.Request) error {
 		answer, err := c.one(r.Context(), line, &cmd)
 		replies[i] = replyTo(&cmd, answer, err)
 	}
-	h.writeReplies(w, nil, replies...)
+	h.writeReplies(w, "application/x-ndjson", nil, replies...)
 	return nil
 }
 
@@ -105,19 +109,27 @@ func (h *Handler) commanderOf(r *http.Request) (*commander, error) {
 	return &commander{handler: h, grant: g, via: &post{request: r}}, nil
 }
 
-// body reads r's body, of at most most bytes. Give gives back the room that it
-// takes.
+// body reads r's body, of at most most bytes. Room is taken as they come, since
+// a head may claim any number. Give gives it back.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request, most int) (body []byte, give func(), err error) {
-	size := r.ContentLength
-	if size < 0 || size > int64(most) {
-		size = int64(most)
+	held := 0
+	give = func() { h.bodies.give(int64(held)) }
+	in := http.MaxBytesReader(w, r.Body, int64(most))
+	for err == nil {
+		if len(body) == cap(body) {
+			n := max(bytes.MinRead, min(cap(body), most+1-cap(body)))
+			if !h.bodies.take(int64(n), h.BodyBytes) {
+				give()
+				return nil, nil, &pabal.LimitError{Limit: "body-bytes", Max: int(h.BodyBytes), What: "one more body to read", Retry: time.Second}
+			}
+			held += n
+			body = append(make([]byte, 0, held), body...)
+		}
+		var n int
+		n, err = in.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
 	}
-	if !h.unfinished.take(size, h.BodyBytes) {
-		return nil, nil, &pabal.LimitError{Limit: "body-bytes", Max: int(h.BodyBytes), What: "one more body to read", Retry: time.Second}
-	}
-	give = func() { h.unfinished.give(size) }
-	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
-	if err == nil {
+	if errors.Is(err, io.EOF) {
 		return body, give, nil
 	}
 	give()
@@ -128,14 +140,11 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, most int) (body [
 	return nil, nil, problem.BadRequest("the body broke off: nothing was done")
 }
 
-func (h *Handler) writeReplies(w http.ResponseWriter, p *problem.Problem, replies ...[]byte) {
+func (h *Handler) writeReplies(w http.ResponseWriter, contentType string, p *problem.Problem, replies ...[]byte) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Type", "application/json")
-	if len(replies) != 1 {
-		header.Set("Content-Type", "application/x-ndjson")
-	}
+	header.Set("Content-Type", contentType)
 	if p != nil {
 		p.SetHeader(header)
 		w.WriteHeader(max(p.Status, 400))
@@ -171,7 +180,7 @@ func (p *post) subscribe(ctx context.Context, c *commander, cmd *command, ch pab
 	if err := p.addressed(ctx, c, &c.grant); err != nil {
 		return nil, err
 	}
-	return &reply{Channel: cmd.Channel, Cursor: at.String()}, c.give(ctx, &order{Command: cmd.Command, Channel: ch, Cursor: at.String()})
+	return &reply{Channel: cmd.Channel, Cursor: at.String()}, c.handler.give(ctx, &c.grant, &order{Command: cmd.Command, Channel: ch, Cursor: at.String()})
 }
 
 func (p *post) unsubscribe(ctx context.Context, c *commander, cmd *command, ch pabal.Channel) (*reply, error) {
@@ -194,14 +203,14 @@ func (p *post) unsubscribe(ctx context.Context, c *commander, cmd *command, ch p
 	if err := p.addressed(ctx, c, &c.grant); err != nil {
 		return nil, err
 	}
-	return &reply{Channel: cmd.Channel}, c.give(ctx, &order{Command: cmd.Command, Channel: ch})
+	return &reply{Channel: cmd.Channel}, c.handler.give(ctx, &c.grant, &order{Command: cmd.Command, Channel: ch})
 }
 
 func (p *post) refresh(ctx context.Context, c *commander, g pabal.Grant) error {
 	if err := p.addressed(ctx, c, &g); err != nil {
 		return err
 	}
-	return c.give(ctx, &order{Command: "refresh", Claims: g.Claims})
+	return c.handler.give(ctx, &g, &order{Command: "refresh", Claims: g.Claims})
 }
 
 // present has the client present for a while, and asks the response that it
@@ -215,7 +224,7 @@ func (p *post) present(ctx context.Context, c *commander, cmd *command, ch pabal
 	} else if err := c.handler.Presence.Join(ctx, c.grant, ch, cmd.Data, pollStay); err != nil {
 		return err
 	}
-	return c.give(ctx, &order{Command: cmd.Command, Channel: ch, Data: cmd.Data, Leave: cmd.Leave})
+	return c.handler.give(ctx, &c.grant, &order{Command: cmd.Command, Channel: ch, Data: cmd.Data, Leave: cmd.Leave})
 }
 
 func (p *post) listen(ctx context.Context, c *commander) error { return p.addressed(ctx, c, &c.grant) }
@@ -275,7 +284,7 @@ func (p *post) next(ctx context.Context, c *commander, cmd *command, change func
 	}
 	defer s.Close()
 	query := u.Query()
-	for _, name := range []string{"channel", "cursor", "since", "token"} {
+	for _, name := range []string{"channel", "cursor", "since"} {
 		query.Del(name)
 	}
 	for i, ch := range q.channels {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -28,7 +29,8 @@ type wsConn struct {
 	wsReading
 	signal  pabal.Signal
 	framing wsFraming
-	more    *more // nil: there is nothing
+	more    *more                       // nil: there is nothing
+	granted atomic.Pointer[pabal.Grant] // a newer one than the reader has, or nil
 
 	wsAsks
 
@@ -118,7 +120,7 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, q *request) 
 	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && hs.Subprotocol == "" {
 		return hs, problem.BadRequest("a subprotocol is offered that is not known here; offer %s, with pabal.token.<token> beside it if need be, or none for bare data", subprotocol)
 	}
-	if len(q.channels) != 1 && hs.Subprotocol == "" {
+	if (len(q.channels) != 1 || q.inbox) && hs.Subprotocol == "" {
 		return hs, problem.BadRequest("a WebSocket without the subprotocol %s is of one channel: ws://…/channels/{name}", subprotocol)
 	}
 	return hs, nil
@@ -214,7 +216,7 @@ func (c *wsConn) write(ctx context.Context, connection string) wsEnd {
 		if ended {
 			return end
 		}
-		c.obey(ctx, &b)
+		obeyed := c.obey(&b)
 		if c.owed != (pabal.Position{}) && c.said(c.owed) {
 			c.owed = pabal.Position{}
 			c.heard <- struct{}{}
@@ -230,7 +232,7 @@ func (c *wsConn) write(ctx context.Context, connection string) wsEnd {
 				return wsEnd{code: 1000, reason: "closed"}
 			}
 		}
-		if end, ended := c.wait(ctx, ping.C, state == pabal.More || state == pabal.Behind); ended {
+		if end, ended := c.wait(ctx, ping.C, state == pabal.More || state == pabal.Behind || obeyed); ended {
 			return end
 		}
 	}
@@ -288,15 +290,24 @@ func (c *wsConn) wait(ctx context.Context, ping <-chan time.Time, more bool) (ws
 	return wsEnd{}, false
 }
 
-// obey does what the entries of b ask for, where they are orders.
-func (c *wsConn) obey(ctx context.Context, b *pabal.Batch) {
-	if c.more == nil {
-		return
+// obey does what the entries of b ask for, where they are orders, and reports
+// whether any were.
+func (c *wsConn) obey(b *pabal.Batch) (any bool) {
+	for i := range b.Items {
+		o, ok := c.more.order(b.Items[i].Entry)
+		if !ok {
+			continue
+		}
+		any = true
+		if n := c.more.obey(&o, &c.channels); n != nil {
+			c.buf, _ = c.framing.item(c.buf, &pabal.Item{Notice: n, Place: -1})
+		}
+		if o.Command == "refresh" {
+			g := c.session.Grant()
+			c.granted.Store(&g)
+		}
 	}
-	refused, _ := c.more.obey(ctx, b.Items, &c.channels)
-	for _, n := range refused {
-		c.buf, _ = c.framing.item(c.buf, &pabal.Item{Notice: n, Place: -1})
-	}
+	return any
 }
 
 // said reports whether all up to p, in the channel of a raw WebSocket, was

@@ -86,6 +86,11 @@ func (r *wsReader) handle(ctx context.Context, ev websocket.Event) (wsEnd, bool)
 	case websocket.OpClose:
 		return wsEnd{code: ev.Code, last: r.last}, true
 	case websocket.OpText, websocket.OpBinary:
+		if g := r.c.granted.Swap(nil); g != nil {
+			connection := r.commands.grant.Connection
+			r.commands.grant = *g
+			r.commands.grant.Connection = connection
+		}
 		if !r.c.framing.raw() {
 			if frame, err := r.commands.command(ctx, ev); err == nil && frame != nil {
 				r.send(ctx, frame)

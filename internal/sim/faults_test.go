@@ -48,7 +48,7 @@ var faults = []fault{
 			t.refreshLocked()
 		} else if e != nil && e.Epoch == t.last().Epoch {
 			t.linkLocked(e)
-			wake = t.wakers.take()
+			wake = t.wakers.Take()
 		}
 `,
 	},
@@ -120,10 +120,10 @@ var faults = []fault{
 	},
 	{
 		"wake", "now and then nobody is woken for an entry", "tail.go",
-		"		t.linkLocked(e)\n		wake = t.wakers.take()\n	case t.dirty:",
+		"		t.linkLocked(e)\n		wake = t.wakers.Take()\n	case t.dirty:",
 		`		t.linkLocked(e)
 		if !fault("wake") || e.Offset%3 != 0 {
-			wake = t.wakers.take()
+			wake = t.wakers.Take()
 		}
 	case t.dirty:`,
 	},

@@ -26,7 +26,7 @@ type Gate struct {
 // [Gate.Restart].
 func NewGate(inner pabal.Broker) *Gate { return &Gate{inner: inner} }
 
-// A Call is one that waits.
+// A Call is one that waits. What begins with its node.
 type Call struct {
 	What   string
 	number int
@@ -174,6 +174,19 @@ func (n *node) Delete(ctx context.Context, ch pabal.Channel) error {
 		err = n.answer(ctx, o, "delete %s", ch)
 	}
 	return err
+}
+
+// Channels implements [pabal.Lister], if the broker behind the gate does.
+func (n *node) Channels(ctx context.Context, prefix string, after pabal.Channel, limit int) ([]pabal.Channel, error) {
+	inner, _, err := n.wait(ctx, "list %s after %s", prefix, after)
+	if err != nil {
+		return nil, err
+	}
+	l, ok := inner.(pabal.Lister)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return l.Channels(ctx, prefix, after, limit)
 }
 
 func (n *node) Tail(ctx context.Context, ch pabal.Channel, fn func(*pabal.Entry)) (pabal.Position, error) {
