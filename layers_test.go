@@ -40,8 +40,10 @@ var layers = map[string][]string{
 	"call":            {root, "internal/*"},
 	"web":             nil,
 	"client":          {root, "vector", "internal/*"},
-	"server":          {root, "internal/*", "transport", "dialect/*", "broker/*", "api", "auth", "presence", "call", "web"},
+	"embed":           {root, "internal/*", "transport", "api", "auth", "presence", "call", "broker/*"},
+	"server":          {root, "internal/*", "transport", "dialect/*", "broker/*", "api", "auth", "presence", "call", "web", "embed"},
 	"cmd":             {root, "vector", "server", "client", "auth"},
+	"examples":        {root, "embed", "call", "auth"},
 }
 
 // suite is the promises of a broker as tests: only test files import it.

@@ -22,7 +22,15 @@ import (
 type Client struct {
 	URL    string       // of the server; http://127.0.0.1:8080
 	HTTP   *http.Client // [http.DefaultClient]. A Timeout also ends each response that streams, which is then resumed
-	Header http.Header  // sent with each request, such as Authorization; nothing
+	Header http.Header  // sent with each request; nothing
+
+	// Token, if set, says by what the server knows the client: it is asked for
+	// each connection and each request, and again when the server does not take
+	// what it returned, or says that it expires soon. So it may keep a token for
+	// as long as that is good. "" is none. It has 10 s, and must return when its
+	// context ends. What fails in it is tried again, as a connection is. The
+	// user must stay the same: another one needs a Client of its own.
+	Token func(ctx context.Context) (string, error)
 
 	// MaxWait is the most that an attempt waits for its turn after earlier ones
 	// failed, unless the server asks for more; 30 s. Each wait is random, up to
@@ -32,6 +40,9 @@ type Client struct {
 	// Retrying, if set, is called before each wait with the failure that is the
 	// reason for it. It must not block.
 	Retrying func(err error, wait time.Duration)
+
+	identity identity
+	inbox    inbox
 }
 
 const (
@@ -77,17 +88,26 @@ func (c *Client) check(channels ...pabal.Channel) error {
 	return nil
 }
 
-// do sends one request. Its answer is one of success, or the error says why not.
-func (c *Client) do(ctx context.Context, method, to string, header http.Header, body []byte) (*http.Response, error) {
+// do sends one request, and another one if that was not allowed by its token.
+// The answer is one of success, or the error says why not.
+func (c *Client) do(ctx context.Context, method, to string, header http.Header, body []byte) (resp *http.Response, err error) {
+	err = c.authorized(ctx, func(with http.Header) error {
+		for name, values := range header {
+			with[http.CanonicalHeaderKey(name)] = values
+		}
+		resp, err = c.once(ctx, method, to, with, body) //nolint:bodyclose // the caller of do closes it
+		return err
+	})
+	return resp, err
+}
+
+// once sends one request.
+func (c *Client) once(ctx context.Context, method, to string, header http.Header, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	for _, h := range []http.Header{c.Header, header} {
-		for name, values := range h {
-			req.Header[http.CanonicalHeaderKey(name)] = values
-		}
-	}
+	req.Header = header
 	resp, err := c.http().Do(req)
 	if err != nil {
 		return nil, bareError(err)
@@ -122,6 +142,35 @@ func is(resp *http.Response, wanted string) error {
 		return garbled("%s instead of %s", cmp.Or(got, "no content type"), wanted)
 	}
 	return nil
+}
+
+// repeat does once until its outcome is known or ctx ends: then the error has
+// ctx's cause, and known says that nothing was done.
+func (c *Client) repeat(ctx context.Context, once func() error) (known bool, err error) {
+	known = true
+	for failures := 0; ; failures++ {
+		err := once()
+		if err == nil || permanent(err) || untrusted(err) {
+			return true, err
+		}
+		known = known && unsent(err)
+		if c.wait(ctx, err, failures, comeBack(err)) {
+			continue
+		}
+		if end := context.Cause(ctx); !errors.Is(err, end) {
+			err = fmt.Errorf("%w: %w", end, err)
+		}
+		return known, err
+	}
+}
+
+// unknown returns err, with [ErrOutcomeUnknown] unless it is known that nothing
+// was done.
+func unknown(known bool, err error) error {
+	if err == nil || known {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 }
 
 // wait tells what has failed and waits for the next attempt: at least floor,

@@ -48,6 +48,9 @@ type connection struct {
 	yield   func(Event) bool
 	began   time.Time
 
+	soon  func(n *Notice)                 // is told of $expiring; nil: there is no other token
+	renew func(ctx context.Context) error // gives the server another token without ending c; nil: it cannot
+
 	watch    *watchdog
 	patience *time.Timer // for the server to be reached at all
 
@@ -61,21 +64,27 @@ type connection struct {
 // url returns the address that reads on from where the reader stands.
 func (c *connection) url() string {
 	q := url.Values{"via": {c.via}}
-	open := c.places.open()
+	named := c.places.named()
 	path := "/channels"
-	if len(open) == 1 {
-		path += "/" + string(open[0].channel)
+	if len(named) == 1 {
+		path += "/" + string(named[0].channel)
 	}
-	if len(open) > 1 {
-		for _, at := range open {
+	if len(named) > 1 {
+		for _, at := range named {
 			q.Add("channel", string(at.channel))
 		}
+	}
+	if c.options.Join || !c.options.inbox.IsZero() {
+		q.Set("connection", c.client.connection())
+	}
+	if c.options.Join {
+		q.Set("join", string(c.options.Data))
 	}
 	if cursor := c.places.cursor(); cursor != "" {
 		q.Set("cursor", cursor)
 	}
-	if slices.ContainsFunc(open, func(at place) bool { return !at.known }) {
-		q.Set("since", cmp.Or(c.options.Since, "now"))
+	if slices.ContainsFunc(c.places.open(), func(at place) bool { return !at.known }) {
+		q.Set("since", c.options.since())
 	}
 	if c.options.Latest {
 		q.Set("only", "latest")
@@ -93,6 +102,14 @@ func (c *connection) url() string {
 		q.Set("limit", strconv.Itoa(c.limit))
 	}
 	return c.client.at(path, q)
+}
+
+// since returns where to begin, if there is no cursor.
+func (o *Options) since() string {
+	if o.Since == "" && !o.inbox.IsZero() {
+		return (time.Since(o.inbox) + inboxSlack).String()
+	}
+	return cmp.Or(o.Since, "now")
 }
 
 // stream opens a response that goes on and on. Each byte of it that is read
@@ -130,7 +147,7 @@ func (c *connection) take(e *pabal.Entry) error {
 		return err
 	}
 	e.Channel = at.channel
-	if !c.places.take(at, e) {
+	if !c.places.take(at, e) || at.beside {
 		return nil
 	}
 	c.taken = true
@@ -145,11 +162,20 @@ func (c *connection) tell(n *Notice) error {
 		return c.open(n)
 	case pabal.NoticeClosed:
 		return c.close(n)
+	case pabal.NoticeExpiring: // which is of no place
+		if c.soon == nil {
+			return c.give(Event{Notice: n})
+		}
+		c.soon(n)
+		return nil
 	}
 	if n.Cursor != "" {
 		if err := c.places.set(n.Channel, n.Cursor); err != nil {
 			return garbled("%v", err)
 		}
+	}
+	if c.places.isBeside(n.Channel) {
+		return nil
 	}
 	return c.give(Event{Notice: n})
 }
@@ -173,7 +199,7 @@ func (c *connection) open(n *Notice) error {
 			return garbled("%v", err)
 		}
 	}
-	return c.give(Event{Notice: n})
+	return c.give(Event{Notice: c.places.withoutBeside(n)})
 }
 
 func (c *connection) close(n *Notice) error {
@@ -191,7 +217,7 @@ func (c *connection) close(n *Notice) error {
 	if err := c.give(Event{Notice: n}); err != nil {
 		return err
 	}
-	if len(c.places.open()) == 0 {
+	if len(c.places.named()) == 0 {
 		return errDone
 	}
 	return nil

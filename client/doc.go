@@ -17,6 +17,15 @@
 //
 // What is there already is read by [Client.Read], page by page and both ways.
 //
+// Who reads with Options.Join is present in its channels, and [Client.Present]
+// and [Client.Who] tell who is. [Client.Call] asks the application something
+// and returns its answer; [Client.Respond] answers what is asked:
+//
+//	answer, err := c.Call(ctx, "shop", pabal.Message{Data: []byte("two cups")})
+//
+// A client that is known by a token has a Client.Token: it is asked again before
+// a token ends, and nothing is lost or read twice because of that.
+//
 // # The promise
 //
 // A subscription gives each entry of its channels once and in order, or,
@@ -29,11 +38,15 @@
 // another process, or by another technique.
 //
 // A publish whose outcome is unknown is repeated under the same ID, so it is
-// in the log once.
+// in the log once. A call is asked once and answered once: it has its answer,
+// or an error, and where it is not known what was done, [ErrOutcomeUnknown].
 //
 // # Concurrency
 //
-// A [Client] may be used by any number of goroutines. The events of a
+// A [Client] may be used by any number of goroutines, and must not be copied. It
+// runs none of its own but while it is called, so it needs no closing. All its
+// calls in flight share one that reads their answers. To the server it is one
+// connection, whose id is made once and is a secret. The events of a
 // [Subscription] belong to one goroutine at a time; Cursors may be called by
 // any, at any time.
 package client

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -24,7 +25,7 @@ var (
 )
 
 // An Error is the server's refusal, as its answer of type
-// application/problem+json says it.
+// application/problem+json says it, or why a call has failed.
 type Error struct {
 	Status     int           `json:"status"` // the HTTP status
 	Type       string        `json:"type"`   // a URI that names the kind of problem
@@ -34,6 +35,7 @@ type Error struct {
 	Cursor     string        `json:"cursor"` // of [pabal.ErrMoved]: where the channel ends instead; empty if the server did not say
 	RetryAfter time.Duration `json:"-"`      // when to come back; 0 if the server did not say
 
+	call    bool // of a call: what its responder says, who may have given no status
 	foreign bool // not from a Pabal server, but from what stands before it
 }
 
@@ -41,6 +43,9 @@ func (e *Error) Error() string {
 	text := e.Detail
 	if text == "" {
 		text = e.Title
+	}
+	if e.call && e.Status == 0 {
+		return "the call has failed: " + text
 	}
 	return fmt.Sprintf("the server says %d: %s", e.Status, text)
 }
@@ -79,12 +84,27 @@ func newError(resp *http.Response) *Error {
 		err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(e)
 		e.foreign = err != nil
 	}
+	if resp.Request != nil && strings.HasSuffix(resp.Request.URL.Path, "/commands") {
+		if reply := replyError(resp); reply != nil {
+			e = reply
+		}
+	}
 	e.Status = resp.StatusCode
 	if e.Title == "" {
 		e.Title = http.StatusText(e.Status)
 	}
 	e.RetryAfter = retryAfter(resp.Header)
 	return e
+}
+
+// replyError returns the error of the reply to a command, if resp is one.
+func replyError(resp *http.Response) *Error {
+	var reply struct{ Error *Error }
+	if is(resp, "application/json") != nil || json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&reply) != nil ||
+		reply.Error == nil || reply.Error.Status != resp.StatusCode {
+		return nil
+	}
+	return reply.Error
 }
 
 func retryAfter(h http.Header) time.Duration {
@@ -101,7 +121,7 @@ func retryAfter(h http.Header) time.Duration {
 // permanent reports whether err is an answer that trying again does not change.
 func permanent(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && !e.Temporary()
+	return errors.As(err, &e) && !e.Temporary() || errors.Is(err, errNoToken)
 }
 
 // untrusted reports whether err means that the server's certificate is not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log"
 	"net/http"
 	"time"
@@ -73,5 +74,60 @@ func ExampleSubscription_Cursors() {
 			break
 		}
 		fmt.Println(event.Notice, event.Entry)
+	}
+}
+
+// A call asks the application behind a channel; here another client answers.
+func ExampleClient_Call() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	c := &client.Client{}
+	answer, err := c.Call(ctx, "shop", pabal.Message{Data: []byte("two cups")})
+	var failed *client.Error
+	switch {
+	case errors.As(err, &failed):
+		log.Printf("not sold: %s", failed.Detail)
+	case err != nil:
+		log.Print(err)
+	default:
+		fmt.Printf("%s\n", answer.Data)
+	}
+}
+
+func ExampleClient_Respond() {
+	c := &client.Client{}
+	err := c.Respond(context.Background(), "shop", func(_ context.Context, r client.Request) iter.Seq2[pabal.Message, error] {
+		return func(yield func(pabal.Message, error) bool) {
+			if r.User == "" {
+				yield(pabal.Message{}, &client.Error{Status: http.StatusForbidden, Title: "Who are you?", Detail: "sign in first"})
+				return
+			}
+			yield(pabal.Message{Data: []byte("sold to " + r.User)}, nil)
+		}
+	})
+	log.Print(err)
+}
+
+// Whoever joins is in the set of those who are present.
+func ExampleClient_Present() {
+	c := &client.Client{Token: func(context.Context) (string, error) { return "a token of the application", nil }}
+	members := map[string]client.Member{}
+	for change, err := range c.Present(context.Background(), "chat") {
+		if err != nil {
+			log.Print(err)
+			return
+		}
+		switch change.Kind {
+		case "set":
+			clear(members)
+			for _, m := range change.Members {
+				members[m.Key] = m
+			}
+		case "leave":
+			delete(members, change.Member.Key)
+		default:
+			members[change.Member.Key] = change.Member
+		}
+		fmt.Println(len(members), "are there")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -52,22 +51,16 @@ func (c *Client) Read(ctx context.Context, channel pabal.Channel, r Range) (Page
 		return Page{}, err
 	}
 	to := c.at("/channels/"+string(channel), query)
-	for failures := 0; ; failures++ {
-		page, err := c.page(ctx, to)
-		if err == nil {
-			page.Before = cmp.Or(page.Before, r.Cursor)
-			return page, nil
-		}
-		if permanent(err) || untrusted(err) {
-			return Page{}, err
-		}
-		if !c.wait(ctx, err, failures, comeBack(err)) {
-			if end := context.Cause(ctx); !errors.Is(err, end) {
-				err = fmt.Errorf("%w: %w", end, err)
-			}
-			return Page{}, err
-		}
+	var page Page
+	_, err = c.repeat(ctx, func() (err error) {
+		page, err = c.page(ctx, to)
+		return err
+	})
+	page.Before = cmp.Or(page.Before, r.Cursor)
+	if err != nil {
+		return Page{}, err
 	}
+	return page, nil
 }
 
 func (r *Range) query() (url.Values, error) {
@@ -91,24 +84,34 @@ func (r *Range) query() (url.Values, error) {
 	return query, nil
 }
 
-// page gets one page.
-func (c *Client) page(ctx context.Context, to string) (p Page, err error) {
+// get gets what is at to, of type application/json; nil and a cursor if there
+// is nothing.
+func (c *Client) get(ctx context.Context, to string) (text []byte, cursor string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*answerTime)
 	defer cancel()
 	resp, err := c.do(ctx, http.MethodGet, to, nil, nil)
 	if err != nil {
-		return p, err
+		return nil, "", err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNoContent {
-		return Page{Cursor: resp.Header.Get("Pabal-Cursor")}, nil
+		return nil, resp.Header.Get("Pabal-Cursor"), nil
 	}
 	if err := is(resp, "application/json"); err != nil {
-		return p, err
+		return nil, "", err
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxFrame))
+	text, err = io.ReadAll(io.LimitReader(resp.Body, maxFrame))
+	return text, "", err
+}
+
+// page gets one page.
+func (c *Client) page(ctx context.Context, to string) (p Page, err error) {
+	text, cursor, err := c.get(ctx, to)
 	if err != nil {
 		return p, err
+	}
+	if text == nil {
+		return Page{Cursor: cursor}, nil
 	}
 	a, err := wire.ParseAnswer(text)
 	if err != nil {

@@ -40,6 +40,9 @@ func (l *ladder) stay() time.Duration {
 // next notes how a connection ended. It reports whether there is another
 // technique to try at once.
 func (l *ladder) next(c *connection, err error) bool {
+	if errors.Is(err, errRenew) {
+		return true
+	}
 	if errors.Is(err, errClimb) || l.at > 0 && !time.Now().Before(l.until) {
 		l.at, l.failures, l.proven = 0, 0, false
 		return errors.Is(err, errClimb)
@@ -92,7 +95,8 @@ func blame(err error) (blamed, surely bool) {
 		return blamed, blamed
 	}
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" || untrusted(err) {
+	var token tokenError
+	if errors.As(err, &op) && op.Op == "dial" || errors.As(err, &token) || untrusted(err) {
 		return false, false
 	}
 	return true, errors.Is(err, errGarbled)

@@ -20,6 +20,7 @@ type place struct {
 	at      pabal.Position
 	known   bool // at is
 	closed  bool // and nothing follows
+	beside  bool // it is read because of how the others are; the caller has not asked for it
 }
 
 func newPlaces(channels []pabal.Channel, cursors map[pabal.Channel]string) (*places, error) {
@@ -36,6 +37,33 @@ func newPlaces(channels []pabal.Channel, cursors map[pabal.Channel]string) (*pla
 		}
 	}
 	return p, nil
+}
+
+// beside adds a channel that is read beside those that were asked for.
+func (p *places) beside(ch pabal.Channel) {
+	p.all = append(p.all, place{channel: ch, beside: true})
+}
+
+func (p *places) isBeside(ch pabal.Channel) bool {
+	return slices.ContainsFunc(p.all, func(at place) bool { return at.beside && at.channel == ch })
+}
+
+// withoutBeside returns n, which is a $open, without what was not asked for.
+func (p *places) withoutBeside(n *Notice) *Notice {
+	if !slices.ContainsFunc(n.Channels, p.isBeside) {
+		return n
+	}
+	without := *n
+	without.Channels, without.Cursors = nil, nil
+	for i, ch := range n.Channels {
+		if !p.isBeside(ch) {
+			without.Channels, without.Cursors = append(without.Channels, ch), append(without.Cursors, n.Cursors[i])
+		}
+	}
+	if len(without.Channels) == 1 {
+		without.Channel, without.Cursor, without.Channels, without.Cursors = without.Channels[0], without.Cursors[0], nil, nil
+	}
+	return &without
 }
 
 // find returns the place of ch. A server that reads one channel need not name it.
@@ -153,12 +181,17 @@ func (p *places) open() []place {
 	return slices.DeleteFunc(slices.Clone(p.all), func(at place) bool { return at.closed })
 }
 
+// named returns those of the open places that were asked for.
+func (p *places) named() []place {
+	return slices.DeleteFunc(p.open(), func(at place) bool { return at.beside })
+}
+
 func (p *places) cursors() map[pabal.Channel]string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	cursors := make(map[pabal.Channel]string, len(p.all))
 	for _, at := range p.all {
-		if at.known {
+		if at.known && !at.beside {
 			cursors[at.channel] = at.at.String()
 		}
 	}

@@ -111,32 +111,23 @@ func (c *Client) send(ctx context.Context, method string, channel pabal.Channel,
 		return Receipt{}, err
 	}
 	to := c.at("/channels/"+string(channel), query)
-	known := true // nothing was done
-	for failures := 0; ; failures++ {
-		receipt, err := c.attempt(ctx, method, to, header, body)
-		if err == nil || permanent(err) || untrusted(err) {
-			return receipt, err
-		}
-		known = known && unsent(err)
-		if c.wait(ctx, err, failures, comeBack(err)) {
-			continue
-		}
-		end := context.Cause(ctx)
-		if !errors.Is(err, end) {
-			end = fmt.Errorf("%w: %w", end, err)
-		}
-		if !known {
-			end = fmt.Errorf("%w: %w", ErrOutcomeUnknown, end)
-		}
-		return Receipt{}, end
+	var r Receipt
+	known, err := c.repeat(ctx, func() (err error) {
+		r, err = c.attempt(ctx, method, to, header, body)
+		return err
+	})
+	if err != nil {
+		return Receipt{}, unknown(known, err)
 	}
+	return r, nil
 }
 
 // unsent reports whether err means that the server did not do what was asked.
 func unsent(err error) bool {
 	var e *Error
 	var un unsentError
-	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests || errors.As(err, &un)
+	var token tokenError
+	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests || errors.As(err, &un) || errors.As(err, &token)
 }
 
 // An unsentError is the failure of a request for which there was no connection.
@@ -155,7 +146,20 @@ func (c *Client) tells() bool {
 	return ok
 }
 
+// attempt publishes, or does what else changes a channel.
 func (c *Client) attempt(ctx context.Context, method, to string, header http.Header, body []byte) (r Receipt, err error) {
+	answer, err := c.act(ctx, method, to, header, body)
+	if err != nil || method == http.MethodDelete {
+		return r, err
+	}
+	if err := json.Unmarshal(answer, &r); err != nil || r.Cursor == "" {
+		return r, garbled("a publish was answered with %.80q", answer)
+	}
+	return r, nil
+}
+
+// act sends a request that does something, and returns the answer's body.
+func (c *Client) act(ctx context.Context, method, to string, header http.Header, body []byte) ([]byte, error) {
 	// A request may take its time to go up, at 100 KB a second or more.
 	ctx, cancel := context.WithTimeout(ctx, 2*answerTime+time.Duration(len(body)/100)*time.Millisecond)
 	defer cancel()
@@ -168,18 +172,8 @@ func (c *Client) attempt(ctx context.Context, method, to string, header http.Hea
 		err = unsentError{err}
 	}
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	defer resp.Body.Close()
-	if method == http.MethodDelete {
-		return r, nil
-	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxFrame))
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(answer, &r); err != nil || r.Cursor == "" {
-		return r, garbled("a publish was answered with %.80q", answer)
-	}
-	return r, nil
+	return io.ReadAll(io.LimitReader(resp.Body, maxFrame))
 }

@@ -2,12 +2,14 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/pabal/pabal"
@@ -29,6 +31,14 @@ type Options struct {
 	Latest bool          // of entries with the same key, read only the last where several are waiting
 	Every  time.Duration // take what there is at most this often. Of poll it is the interval; 0: as the server advises
 	GiveUp time.Duration // end with [ErrNotReached] and the last failure if the server was not reached once in this time; 0: never
+
+	// Join has this reader present in the channels for as long as it reads, so
+	// that others see it: see [Client.Present]. It is one connection with all
+	// that this client joins by. It excludes Latest.
+	Join bool
+	Data json.RawMessage // what others see of it; what the token says
+
+	inbox time.Time // not zero: the channel is that of the client's connection, and without Since it is read from about then on
 }
 
 // An Event is one entry or one notice: the other is nil.
@@ -61,6 +71,9 @@ func (c *Client) Subscribe(o Options) *Subscription {
 	if s.err = s.check(); s.err == nil {
 		s.places, s.err = newPlaces(o.Channels, o.Cursors)
 	}
+	if s.err == nil && o.Join {
+		s.places.beside(pabal.Channel(pabal.Inbox + c.connection()))
+	}
 	return s
 }
 
@@ -73,6 +86,14 @@ func (s *Subscription) check() error {
 	}
 	if !slices.Contains(Techniques(), s.options.Via) {
 		return fmt.Errorf("subscribe: there is no technique %q: use one of %q", s.options.Via, Techniques())
+	}
+	switch o := &s.options; {
+	case o.Data != nil && !o.Join:
+		return errors.New("subscribe: Data is shown of who is present: set Join, too")
+	case o.Data != nil && !json.Valid(o.Data):
+		return errors.New("subscribe: Data must be JSON, such as {\"name\":\"Kim\"}")
+	case o.Join && o.Latest:
+		return errors.New("subscribe: who is present reads all, in order: leave out Latest, or read by another subscription")
 	}
 	return s.client.check(s.options.Channels...)
 }
@@ -127,7 +148,7 @@ type reader struct {
 
 // run returns why it ends, never nil.
 func (r *reader) run(ctx context.Context, yield func(Event) bool) error {
-	if len(r.sub.places.open()) == 0 {
+	if len(r.sub.places.named()) == 0 {
 		return errDone
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -170,6 +191,8 @@ func (r *reader) run(ctx context.Context, yield func(Event) bool) error {
 // connect reads from one connection until it ends, and returns why it ended,
 // never nil.
 func (r *reader) connect(ctx context.Context, yield func(Event) bool) (*connection, error) {
+	var work sync.WaitGroup
+	defer work.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if d := r.ladder.stay(); d > 0 {
@@ -179,6 +202,9 @@ func (r *reader) connect(ctx context.Context, yield func(Event) bool) (*connecti
 	c := &connection{
 		client: r.sub.client, options: &r.sub.options, places: r.sub.places, via: r.ladder.technique(), yield: yield,
 		began: time.Now(), watch: newWatchdog(cancel), patience: r.patience, limit: r.limit,
+	}
+	if c.client.Token != nil {
+		c.soon = func(n *Notice) { work.Go(func() { c.expiring(ctx, cancel, n) }) }
 	}
 	defer c.watch.stop()
 	defer func() { r.limit = c.limit }()

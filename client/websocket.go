@@ -3,12 +3,15 @@ package client
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
 )
 
 // protocol is the WebSocket subprotocol of which each message is an entry's
@@ -16,25 +19,28 @@ import (
 const protocol = "pabal.v1"
 
 func readWebSocket(ctx context.Context, c *connection) error {
-	client := *c.client.http()
-	client.Transport = feeding{client.Transport, c.watch}
-	options := &websocket.DialOptions{HTTPClient: &client, HTTPHeader: c.client.Header.Clone(), Subprotocols: []string{protocol}}
-	conn, resp, err := websocket.Dial(ctx, c.url(), options) //nolint:bodyclose // Dial says that it needs no closing
+	var conn *websocket.Conn
+	err := c.client.authorized(ctx, func(header http.Header) (err error) {
+		conn, err = c.dial(ctx, header)
+		return err
+	})
 	if err != nil {
-		switch {
-		case resp == nil || resp.StatusCode == http.StatusSwitchingProtocols:
-		case resp.StatusCode/100 == 2:
-			return garbled("%s instead of a WebSocket", cmp.Or(resp.Header.Get("Content-Type"), "an answer"))
-		default:
-			return newError(resp)
-		}
-		return bareError(err)
+		return err
 	}
 	defer func() { _ = conn.CloseNow() }()
 	if conn.Subprotocol() != protocol {
 		return garbled("a WebSocket without the subprotocol %s", protocol)
 	}
 	conn.SetReadLimit(maxFrame)
+	var asked atomic.Bool // for another token, without a reply yet
+	c.renew = func(ctx context.Context) error {
+		token, err := c.client.token(ctx)
+		if err != nil {
+			return err
+		}
+		asked.Store(true)
+		return wsjson.Write(ctx, conn, map[string]string{"id": refreshID, "command": "refresh", "token": token})
+	}
 	for {
 		_, text, err := conn.Read(ctx)
 		if err != nil {
@@ -43,10 +49,52 @@ func readWebSocket(ctx context.Context, c *connection) error {
 		if len(text) == 0 {
 			continue // a heartbeat
 		}
+		if asked.Load() {
+			if refused, ok := refreshed(text); ok {
+				if asked.Store(false); refused {
+					return errRenew
+				}
+				continue
+			}
+		}
 		if err := c.line(text); err != nil {
 			return err
 		}
 	}
+}
+
+// refreshID is that of the command that gives the server another token.
+const refreshID = "refresh"
+
+// refreshed reports whether text is the reply to that command, and what it says.
+func refreshed(text []byte) (refused, ok bool) {
+	var r struct {
+		ID     json.RawMessage `json:"id"`
+		OK     bool            `json:"ok"`
+		Error  json.RawMessage `json:"error"`
+		Cursor string          `json:"cursor"` // which an entry has, whatever its id
+	}
+	err := json.Unmarshal(text, &r)
+	if err != nil || string(r.ID) != `"`+refreshID+`"` || r.Cursor != "" {
+		return false, false
+	}
+	return !r.OK, true
+}
+
+func (c *connection) dial(ctx context.Context, header http.Header) (*websocket.Conn, error) {
+	client := *c.client.http()
+	client.Transport = feeding{client.Transport, c.watch}
+	options := &websocket.DialOptions{HTTPClient: &client, HTTPHeader: header, Subprotocols: []string{protocol}}
+	conn, resp, err := websocket.Dial(ctx, c.url(), options) //nolint:bodyclose // Dial says that it needs no closing
+	switch {
+	case err == nil:
+		return conn, nil
+	case resp == nil || resp.StatusCode == http.StatusSwitchingProtocols:
+		return nil, bareError(err)
+	case resp.StatusCode/100 == 2:
+		return nil, garbled("%s instead of a WebSocket", cmp.Or(resp.Header.Get("Content-Type"), "an answer"))
+	}
+	return nil, newError(resp)
 }
 
 // endOfWebSocket says in plain words what err, of a read, means.

@@ -25,6 +25,7 @@ const defaultServer = "http://127.0.0.1:8080"
 type remote struct {
 	Server         string        `help:"Address of the server." default:"http://127.0.0.1:8080" env:"PABAL_SERVER"`
 	CAFile         string        `name:"ca-file" placeholder:"FILE" env:"PABAL_CA_FILE" help:"Certificates in PEM to trust beside the system's, for a server that signed its own."`
+	Token          string        `placeholder:"TOKEN" env:"PABAL_TOKEN" help:"Token by which the server knows you, as pabal token makes them. Better in the environment: others on this machine may see flags."`
 	ConnectTimeout time.Duration `help:"Give up when the server was not reached once in this time; 0 never gives up. A connection that breaks later is always made again." default:"5s"`
 
 	told time.Time // when it was last said what keeps the client waiting
@@ -44,6 +45,12 @@ func (r *remote) client(stderr io.Writer) (*client.Client, error) {
 			_, _ = fmt.Fprintf(stderr, "pabal: %s; trying again\n", plain(err))
 		}
 	}}
+	if r.Token != "" {
+		if strings.ContainsFunc(r.Token, func(c rune) bool { return c <= ' ' || c > '~' }) {
+			return nil, exitError{exitUsage, errors.New("--token: it has characters that no token has; give it in one piece, as pabal token prints it")}
+		}
+		c.Header = http.Header{"Authorization": {"Bearer " + r.Token}}
+	}
 	if r.CAFile == "" {
 		return c, nil
 	}

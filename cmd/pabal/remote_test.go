@@ -148,3 +148,27 @@ func TestPlainWords(t *testing.T) {
 		}
 	}
 }
+
+// A token is sent with each request, is not shown, and may be in the environment.
+func TestToken(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer abc.def" {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"status":401,"detail":"this needs a token"}`)
+			return
+		}
+		(&recorder{}).ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	for _, args := range [][]string{{"pub", "a", "x"}, {"sub", "a"}} {
+		got, code := command(t.Context(), append(args, "--server", server.URL, "--token=wrong")...)
+		if code != exitFailed || !strings.Contains(got, "this needs a token") || strings.Contains(got, "wrong") {
+			t.Errorf("%q: got %d and %q", args, code, got)
+		}
+	}
+	expect(t, exitUsage, "--token: it has characters", "pub", "a", "x", "--server", server.URL, "--token", "abc def")
+	expect(t, exitOK, "", "pub", "a", "x", "--server", server.URL, "--token=abc.def")
+	t.Setenv("PABAL_TOKEN", "abc.def")
+	expect(t, exitOK, "", "pub", "a", "x", "--server", server.URL)
+}
