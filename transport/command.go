@@ -62,7 +62,7 @@ var members = map[string][]string{
 	"presence":    {"channel", "data", "leave"},
 	"call":        {"channel", "call", "timeout", "contentType", "encoding", "data"},
 	"cancel":      {"call"},
-	"answer":      {"channel", "ref", "type", "contentType", "encoding", "data"},
+	"answer":      {"channel", "ref", "type", "messageId", "contentType", "encoding", "data"},
 	"refresh":     {"token"},
 }
 

@@ -89,7 +89,7 @@ func (o *object) notice() *Notice {
 	return &Notice{
 		Kind: o.Notice, Channel: o.Channel, Cursor: o.Cursor, From: o.From, To: o.To,
 		Reason: o.Reason, Count: o.Count, Heartbeat: time.Duration(math.Round(o.Heartbeat * float64(time.Second))),
-		Connection: o.Connection, Channels: o.Channels, Cursors: o.Cursors,
+		Connection: o.Connection, Channels: o.Channels, Cursors: o.Cursors, Expires: o.Expires,
 	}
 }
 
