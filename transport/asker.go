@@ -99,23 +99,28 @@ func (h *Handler) identify(r *http.Request, q *request) error {
 	if q.options.Latest || q.before != nil {
 		return problem.BadRequest("?connection= reads all that comes to an inbox, in order; leave out ?only= and ?before=")
 	}
-	if err := h.mayRead(r.Context(), q); err != nil {
-		return err
-	}
-	if q.technique.answer {
-		return nil
-	}
-	return h.remember(r.Context(), q)
+	return h.openInbox(r.Context(), q)
 }
 
-// mayRead reports why the inbox that q reads is not for who asks.
-func (h *Handler) mayRead(ctx context.Context, q *request) error {
+// openInbox makes sure that the inbox that q reads is for who asks, and has a
+// response that goes on begin with what it asks for.
+func (h *Handler) openInbox(ctx context.Context, q *request) error {
 	for _, ch := range q.channels[:q.given] {
 		if err := q.grant.Check(pabal.ToRead, ch); err != nil {
 			return err
 		}
 	}
-	return h.owned(ctx, &q.grant)
+	if q.technique.answer {
+		return h.owned(ctx, &q.grant, nil)
+	}
+	l, err := h.look(ctx, q.grant.Connection)
+	if err != nil {
+		return err
+	}
+	if err := h.owned(ctx, &q.grant, l); err != nil {
+		return err
+	}
+	return h.remember(ctx, q, l)
 }
 
 // unknown returns err, or, where a grant that no token was given for does not

@@ -62,11 +62,7 @@ type past struct {
 // remember completes q by what was asked of responses to its connection before
 // this one: what the inbox had when this one began is not obeyed as it is read,
 // but known from the start.
-func (h *Handler) remember(ctx context.Context, q *request) error {
-	l, err := h.look(ctx, q.grant.Connection)
-	if err != nil {
-		return err
-	}
+func (h *Handler) remember(ctx context.Context, q *request, l *look) (err error) {
 	q.past.until = l.end
 	for _, ch := range l.order {
 		g := l.last[ch]

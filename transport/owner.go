@@ -24,12 +24,18 @@ var errNotOwned = problem.Forbidden("this connection id is of another user; make
 
 // own makes sure that the inbox of g's connection is of g's user: of whoever
 // used it first.
-func (h *Handler) own(ctx context.Context, g *pabal.Grant) error {
+func (h *Handler) own(ctx context.Context, g *pabal.Grant) error { return h.ownBy(ctx, g, nil) }
+
+// ownBy is own, where the inbox was looked at already.
+func (h *Handler) ownBy(ctx context.Context, g *pabal.Grant, l *look) error {
 	if h.owners.know(g.Connection, g.User) {
 		return nil
 	}
-	for {
-		l, err := h.look(ctx, g.Connection)
+	for ; ; l = nil {
+		var err error
+		if l == nil {
+			l, err = h.look(ctx, g.Connection)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -56,20 +62,25 @@ func (h *Handler) toInbox(ctx context.Context, connection string, p pabal.Publis
 	return err
 }
 
-// owned reports why g may not read the inbox of its connection. Who has no name
-// leaves no mark on it by reading, or anybody could fill the store.
-func (h *Handler) owned(ctx context.Context, g *pabal.Grant) error {
+// owned reports why g may not read the inbox of its connection, which l says of
+// itself what it does, or nil. Who has no name leaves no mark on it by reading,
+// or anybody could fill the store.
+func (h *Handler) owned(ctx context.Context, g *pabal.Grant, l *look) (err error) {
 	if g.User != "" {
-		return h.own(ctx, g)
+		return h.ownBy(ctx, g, l)
 	}
 	if h.owners.know(g.Connection, "") {
 		return nil
 	}
-	l, err := h.look(ctx, g.Connection)
-	if err == nil && l.owner != nil && l.owner.User != "" {
-		err = errNotOwned
+	if l == nil {
+		if l, err = h.look(ctx, g.Connection); err != nil {
+			return err
+		}
 	}
-	return err
+	if l.owner != nil && l.owner.User != "" {
+		return errNotOwned
+	}
+	return nil
 }
 
 // owners remembers, for an hour at most, whose some inboxes are.
