@@ -60,7 +60,7 @@ func (l *loop) lend(c *loopConn, f func(*pabal.Session) error, then func(error))
 				case c.leaving != whyNot:
 					l.end(c, c.leaving)
 				}
-				if c.more != nil {
+				if c.more != nil && c.phase != phaseDropped {
 					l.watch(c) // its token may have expired meanwhile
 				}
 				l.partIf(c, c.ws != nil && (c.ws.owes() || c.readable && !c.paused())) // which it could not, while it led
