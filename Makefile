@@ -94,6 +94,10 @@ bench-peers: ## Pabal beside other servers, into docs/benchmarks.md (45 minutes;
 bench-storage: ## what is published, kept: Pabal beside other stores, into docs/benchmarks.md (20 minutes; BENCHFLAGS=-quick: 1)
 	cd bench && $(GO) run ./storage $(BENCHFLAGS)
 
+.PHONY: bench-two
+bench-two: ## publishing over WebSocket beside centrifuge, readers with tokens, thousands that join, into docs/benchmarks.md (10 minutes; BENCHFLAGS=-quick: 1)
+	cd bench && $(GO) run ./two $(BENCHFLAGS)
+
 .PHONY: reliability
 reliability: ## what is lost and repeated under faults, by Pabal and by others, into docs/reliability.md (an hour; BENCHFLAGS=-quick: 5 minutes)
 	@GO=$(GO) scripts/setup-peers.sh
