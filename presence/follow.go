@@ -174,6 +174,8 @@ func (s *Service) observeEntry(r *room, e *pabal.Entry) {
 	case m == nil || m.at != pabal.Position{} && !later(e.Position(), m.at):
 	case here && b.Node != s.node && m.waiter == nil: // it has gone to another node, or was there all the time
 		m.at, m.flags.written, m.flags.taken = e.Position(), true, true
+	case here && b.Node != s.node: // and is about to be written here; if not, that entry is not this node's to end
+		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false
 	case !here && m.at != pabal.Position{}:
 		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false
 		if m.lingers(s.now()) {

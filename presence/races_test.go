@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,28 @@ func TestLeaveReplacesNoNewerJoin(t *testing.T) {
 		old.Leave(as("alice/1"), "a", true)
 		old.Leave(as("bob/1"), "a", true)
 		w.wantStory("both left a node, and one is elsewhere", "join alice, join bob, join alice, leave bob left")
+	})
+}
+
+// Nor does it where the node was about to write the connection anew when it
+// heard of that, and does not any more.
+func TestLeaveAfterJoinGivenUp(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		old, other := w.node(presence.Config{}), w.node(presence.Config{})
+		w.join(old, "alice/1")
+		ctx, cancel := context.WithCancel(t.Context())
+		given := make(chan error, 1)
+		go func() { given <- old.Join(ctx, as("alice/1"), "a", []byte("2"), 0) }()
+		synctest.Wait() // until the window is over
+		w.join(other, "alice/1")
+		synctest.Wait()
+		cancel()
+		if err := <-given; err == nil {
+			t.Error("it was written before the window was over")
+		}
+		old.Leave(as("alice/1"), "a", true)
+		pass(time.Second)
+		w.wantStory("it has gone to another node", "join alice, join alice")
 	})
 }
 

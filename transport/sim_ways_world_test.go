@@ -483,14 +483,24 @@ func (w *waysWorld) mend() {
 	}
 }
 
-// members returns who is in ch, by key, as the log says.
+// members returns who is in ch, by key, as the log says, in which no leave may
+// follow another node's entry than it is about.
 func (w *waysWorld) members(ch string) map[string]string {
-	set := map[string]string{}
+	type body struct {
+		Node string
+		Data json.RawMessage
+	}
+	set, last := map[string]string{}, map[string]body{}
 	for _, e := range w.entries(pabal.Presence+ch, pabal.FromAll(), 1<<20) {
-		if delete(set, e.Key); e.Type != "leave" {
-			var body struct{ Data json.RawMessage }
-			w.check(json.Unmarshal(e.Data, &body))
-			set[e.Key] = string(body.Data)
+		var b body
+		w.check(json.Unmarshal(e.Data, &b))
+		if before, known := last[e.Key]; known && e.Type == "leave" && before.Node != b.Node {
+			w.fail("%s has left %s by %s, says %s, and was there by %s", e.Key, ch, b.Node, e.Position(), before.Node)
+		}
+		last[e.Key] = b
+		if set[e.Key] = string(b.Data); e.Type == "leave" {
+			delete(set, e.Key)
+			delete(last, e.Key)
 		}
 	}
 	return set
