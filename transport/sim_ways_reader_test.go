@@ -295,7 +295,6 @@ func (p *person) entry(c *wayConn, it readers.Item) error {
 
 // An inboxOrder is what an entry of an inbox orders.
 type inboxOrder struct {
-	at                       pabal.Offset
 	Command, Channel, Cursor string
 	Data                     json.RawMessage
 	Leave                    bool

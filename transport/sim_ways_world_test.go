@@ -442,7 +442,7 @@ func (w *waysWorld) await(done chan struct{}, n *waysNode) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	w.failed = append(had, n.name+" does not close its services")
+	w.failed = slices.Concat(had, []string{n.name + " does not close its services"})
 }
 
 // mend has everything be well, and everybody there.
