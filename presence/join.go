@@ -108,8 +108,8 @@ func (s *Service) check(g *pabal.Grant, ch pabal.Channel, data []byte) ([]byte, 
 
 // hold counts one more Join of m.
 func (s *Service) hold(m *member, stay time.Duration) {
-	if m.flags.taken { // it comes back from another node
-		m.flags.taken, m.flags.written = false, false
+	if m.flags.taken { // it comes back from another node, whose entry is not this one's to end
+		m.at, m.flags.taken, m.flags.written = pabal.Position{}, false, false
 	}
 	m.linger, m.stay, m.flags.said = 0, 0, false
 	if stay > 0 {

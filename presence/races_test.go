@@ -34,26 +34,37 @@ func TestLeaveReplacesNoNewerJoin(t *testing.T) {
 	})
 }
 
-// Nor does it where the node was about to write the connection anew when it
-// heard of that, and does not any more.
+// Nor does it where the node was about to write the connection anew, and does
+// not any more, whether it heard of the other node before that or meanwhile.
 func TestLeaveAfterJoinGivenUp(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		old, other := w.node(presence.Config{}), w.node(presence.Config{})
-		w.join(old, "alice/1")
-		ctx, cancel := context.WithCancel(t.Context())
-		given := make(chan error, 1)
-		go func() { given <- old.Join(ctx, as("alice/1"), "a", []byte("2"), 0) }()
-		synctest.Wait() // until the window is over
-		w.join(other, "alice/1")
-		synctest.Wait()
-		cancel()
-		if err := <-given; err == nil {
-			t.Error("it was written before the window was over")
-		}
-		old.Leave(as("alice/1"), "a", true)
-		pass(time.Second)
-		w.wantStory("it has gone to another node", "join alice, join alice")
-	})
+	for _, before := range []bool{true, false} {
+		inWorld(t, func(t *testing.T, w *world) {
+			old, other := w.node(presence.Config{}), w.node(presence.Config{})
+			w.join(old, "alice/1")
+			want := "join alice, join alice"
+			if before {
+				w.join(other, "alice/1")
+				pass(window)
+				w.join(old, "bob/1") // so that a window begins
+				want += ", join bob"
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			given := make(chan error, 1)
+			go func() { given <- old.Join(ctx, as("alice/1"), "a", []byte("2"), 0) }()
+			synctest.Wait() // until the window is over
+			if !before {
+				w.join(other, "alice/1")
+				synctest.Wait()
+			}
+			cancel()
+			if err := <-given; err == nil {
+				t.Error("it was written before the window was over")
+			}
+			old.Leave(as("alice/1"), "a", true)
+			pass(time.Second)
+			w.wantStory("it has gone to another node", want)
+		})
+	}
 }
 
 // Nor does that of a node whose lease has run out, though somebody was found on

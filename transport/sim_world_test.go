@@ -150,7 +150,7 @@ func (w *simWorld) wrong() string {
 // simKinds are the actions, and how often each comes.
 var simKinds = []sim.Kind{
 	{Name: "publish", Weight: 20}, {Name: "again", Weight: 8}, {Name: "connect", Weight: 16}, {Name: "hop", Weight: 6},
-	{Name: "cut", Weight: 5}, {Name: "silence", Weight: 1}, {Name: "stall", Weight: 4}, {Name: "free", Weight: 4},
+	{Name: "cut", Weight: 5}, {Name: "leave", Weight: 3}, {Name: "silence", Weight: 1}, {Name: "stall", Weight: 4}, {Name: "free", Weight: 4},
 	{Name: "receive", Weight: 14}, {Name: "turn", Weight: 22}, {Name: "call", Weight: 24}, {Name: "tail", Weight: 16},
 	{Name: "settle", Weight: 6}, {Name: "pass", Weight: 6}, {Name: "sleep", Weight: 1},
 	{Name: "close", Weight: 1}, {Name: "delete", Weight: 1}, {Name: "restart", Weight: 1}, {Name: "crash", Weight: 1},
@@ -172,6 +172,8 @@ func (w *simWorld) do(a sim.Action) {
 		reader.hop(node, a)
 	case "cut":
 		reader.cut(a)
+	case "leave":
+		writer.leave()
 	case "silence":
 		reader.silence()
 	case "stall":
@@ -193,9 +195,9 @@ func (w *simWorld) do(a sim.Action) {
 	case "sleep":
 		w.pass(time.Duration(20+a.N[0]%100)*time.Second, 0)
 	case "close":
-		writer.close(node, simChannels[a.Of(2, len(simChannels))])
+		writer.close(node, simChannels[a.Of(2, len(simChannels))], a)
 	case "delete":
-		writer.remove(node, simChannels[a.Of(2, len(simChannels))])
+		writer.remove(node, simChannels[a.Of(2, len(simChannels))], a)
 	case "restart":
 		w.restart(a)
 	case "crash":
@@ -384,6 +386,9 @@ func (w *simWorld) crash(a sim.Action) {
 	for _, r := range w.readers {
 		r.drop("its node has crashed")
 	}
+	for _, writer := range w.writers {
+		writer.hangUp()
+	}
 	w.forget()
 	for i, n := range w.nodes {
 		n.end()
@@ -464,6 +469,9 @@ func (w *simWorld) finish() {
 	for _, r := range w.readers {
 		r.drop("")
 	}
+	for _, writer := range w.writers {
+		writer.hangUp()
+	}
 	for _, n := range w.nodes {
 		n.end()
 		if stats := n.h.Hub.Stats(); stats.Sessions != 0 && len(w.failed) == 0 {
@@ -501,7 +509,7 @@ func (w *simWorld) atOnce() {
 		r.checkLive()
 	}
 	for _, ch := range simChannels {
-		p.close(w.nodes[1], ch)
+		p.close(w.nodes[1], ch, sim.Action{})
 		w.settle()
 	}
 	for _, r := range all {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,100 @@ type fault struct {
 	file string
 	old  string // is in file once
 	new  string
+}
+
+// ways are those of presence, of calls and of orders, which TestSimWays finds.
+var ways = []fault{
+	{
+		"leave", "a leave is written though the log has moved on", "presence/write.go",
+		"	b := &batch{leaves: true, publish: pabal.Publish{If: new(r.seen)}}\n",
+		`	b := &batch{leaves: true, publish: pabal.Publish{If: new(r.seen)}}
+	if fault("leave") {
+		b.publish.If = nil
+	}
+`,
+	},
+	{
+		"count", "who joins twice is not counted twice", "presence/join.go",
+		"	m.refs++\n",
+		`	if m.refs++; fault("count") {
+		m.refs = 1
+	}
+`,
+	},
+	{
+		"ghosts", "nobody removes who was present on a node that died", "presence/lease.go",
+		"			signal(s.untidy)\n",
+		`			if !fault("ghosts") {
+				signal(s.untidy)
+			}
+`,
+	},
+	{
+		"missed", "who was written to have left elsewhere, and is here, is not written anew", "presence/follow.go",
+		"		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false\n		if m.lingers",
+		`		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false
+		if fault("missed") {
+			m.at, m.flags.written = e.Position(), true
+			return
+		}
+		if m.lingers`,
+	},
+	{
+		"final", "that a call's time is over is said in the inbox, not decided by its log", "call/follow.go",
+		"	err := c.service.append(ctx, logOf(c.ref), m, true)\n",
+		`	if fault("final") {
+		_ = c.copy(ctx, "late", m)
+		return
+	}
+	err := c.service.append(ctx, logOf(c.ref), m, true)
+`,
+	},
+	{
+		"copies", "what is copied to an inbox has no ID", "call/follow.go",
+		"	m.ID, m.Key = \"answer/\"+c.ref+\"/\"+n, c.id\n",
+		`	m.ID, m.Key = "answer/"+c.ref+"/"+n, c.id
+	if fault("copies") {
+		m.ID = ""
+	}
+`,
+	},
+	{
+		"claim", "each node that is asked asks the handler", "call/handle.go",
+		"	c.claimed.Store(err == nil)\n",
+		`	if fault("claim") {
+		err = nil
+	}
+	c.claimed.Store(err == nil)
+`,
+	},
+	{
+		"silence", "who asks again is not waited for", "call/call.go",
+		"		c.ask = known\n		return nil\n",
+		`		if c.ask = known; fault("silence") {
+			c.ask.Until = time.Now().Add(time.Hour)
+		}
+		return nil
+`,
+	},
+	{
+		"resume", "a response that comes again does not read what was subscribed to", "transport/inbox.go",
+		"			err = h.restore(ctx, q, g)\n",
+		`			if !fault("resume") {
+				err = h.restore(ctx, q, g)
+			}
+`,
+	},
+	{
+		"order", "a subscription by POST begins when it is obeyed, not where its reply said", "transport/more.go",
+		"		if err := m.session.Subscribe(o.Channel, pabal.After(at)); err != nil {\n",
+		`		from := pabal.After(at)
+		if fault("order") {
+			from = pabal.FromNow()
+		}
+		if err := m.session.Subscribe(o.Channel, from); err != nil {
+`,
+	},
 }
 
 var faults = []fault{
@@ -73,6 +168,14 @@ var faults = []fault{
 	}
 	if c.batch != nil {
 		if u`,
+	},
+	{
+		"command", "a command's ID of a message is not passed on", "transport/command.go",
+		"	return pabal.Message{ID: c.MessageID, Type",
+		`	if fault("command") {
+		c.MessageID = ""
+	}
+	return pabal.Message{ID: c.MessageID, Type`,
 	},
 	{
 		"hop", "a hop closes the old connection, and begins the new one at the end", "transport/sim_reader_test.go",
@@ -177,25 +280,31 @@ var faults = []fault{
 // The simulator finds each fault, and the few actions that show it.
 func TestFaults(t *testing.T) {
 	binary := build(t)
-	sound := exec.Command(binary, "-test.run=^TestSim$", "-sim.runs=20")
+	sound := exec.Command(binary, "-test.run=^TestSim(Ways)?$", "-sim.runs=20")
 	sound.Dir = "../../transport"
 	if out, err := sound.CombinedOutput(); err != nil {
 		t.Fatalf("without a fault: %v\n%s", err, out)
 	}
 	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), binary, "-test.run=^TestSim$", "-sim.runs=2000", "-test.timeout=120s")
-			cmd.Dir = "../../transport"
-			cmd.Env = append(os.Environ(), "PABAL_FAULT="+f.name)
-			out, err := cmd.CombinedOutput()
-			found := caught.FindSubmatch(out)
-			if err == nil || found == nil {
-				t.Fatalf("not caught: %s\n%s", f.what, out[max(0, len(out)-3000):])
-			}
-			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-			t.Logf("%s: found by seed %s, in %s actions of %s\n%s", f.what, found[1], found[4], found[3], last(lines))
-		})
+		t.Run(f.name, func(t *testing.T) { catch(t, binary, "TestSim", &f) })
 	}
+	for _, f := range ways {
+		t.Run(f.name, func(t *testing.T) { catch(t, binary, "TestSimWays", &f) })
+	}
+}
+
+// catch has test find f.
+func catch(t *testing.T, binary, test string, f *fault) {
+	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+test+"$", "-sim.runs=2000", "-test.timeout=120s")
+	cmd.Dir = "../../transport"
+	cmd.Env = append(os.Environ(), "PABAL_FAULT="+f.name)
+	out, err := cmd.CombinedOutput()
+	found := caught.FindSubmatch(out)
+	if err == nil || found == nil {
+		t.Fatalf("not caught: %s\n%s", f.what, out[max(0, len(out)-3000):])
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	t.Logf("%s: found by seed %s, in %s actions of %s\n%s", f.what, found[1], found[4], found[3], last(lines))
 }
 
 var caught = regexp.MustCompile(`(?s)make sim SEED=(\d+) STEPS=\d+: ([^\n]*).*?Of (\d+) actions (\d+) are enough`)
@@ -220,7 +329,7 @@ func build(t *testing.T) (binary string) {
 	}
 	dir := t.TempDir()
 	sources := map[string]string{} // by file, what is there instead
-	for _, f := range faults {
+	for _, f := range append(slices.Clone(faults), ways...) {
 		text, ok := sources[f.file]
 		if !ok {
 			bytes, err := os.ReadFile(filepath.Join(root, f.file))
