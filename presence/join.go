@@ -128,7 +128,7 @@ func (s *Service) describe(m *member, user string, data []byte, own bool) {
 	m.flags.given = m.flags.given || own
 	if m.user != user || !bytes.Equal(m.data, data) {
 		m.user, m.data = user, data
-		m.flags.changed = m.flags.written
+		m.flags.changed = true // also if what it was is being written just now
 	}
 }
 

@@ -67,6 +67,29 @@ func TestLeaveAfterJoinGivenUp(t *testing.T) {
 	}
 }
 
+// Data that is given while the join before it is being written is shown.
+func TestDataGivenWhileJoining(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		n := w.node(presence.Config{})
+		n.way.stop()
+		joined := make(chan error, 2)
+		for _, data := range []string{"1", "2"} {
+			go func() { joined <- n.Join(t.Context(), as("alice/1"), "a", []byte(data), 0) }()
+			synctest.Wait()
+		}
+		n.way.clear()
+		for range 2 {
+			if err := <-joined; err != nil {
+				t.Error(err)
+			}
+		}
+		all := w.entries()
+		if last := all[len(all)-1]; string(last.Data) != "2" || len(all) != 2 {
+			t.Errorf("after both have joined %d entries, the last with the data %s: want 2, and the data 2", len(all), last.Data)
+		}
+	})
+}
+
 // Nor does that of a node whose lease has run out, though somebody was found on
 // it just before.
 func TestExpiryReplacesNoNewerJoin(t *testing.T) {

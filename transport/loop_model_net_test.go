@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -49,7 +50,7 @@ type modelEnd struct {
 
 func (s *modelSocket) Write(b []byte) (int, error) {
 	s.writes++
-	s.poller.writes++
+	s.poller.writes.Add(1)
 	switch {
 	case s.closed || s.shut:
 		s.poller.wrong("a write after the end: %q", b)
@@ -148,9 +149,9 @@ type modelPoller struct {
 	refuse  bool                    // the next Add fails
 	asked   time.Duration           // how long the last Wait was to last
 	wakes   int
-	writes  int    // of all sockets
-	forget  bool   // what is written to them
-	during  func() // what happens during the next Wait
+	writes  atomic.Int64 // of all sockets, some of which begin at the same time
+	forget  bool         // what is written to them
+	during  func()       // what happens during the next Wait
 }
 
 func newModelPoller(wrong func(string, ...any)) *modelPoller {

@@ -112,11 +112,11 @@ func TestLoopCohort(t *testing.T) {
 			}
 		}
 		cohorts(10, 10, 100)
-		before := m.poller.writes
+		before := m.poller.writes.Load()
 		m.publish("a", "1")
 		m.publish("a", "2")
 		m.settle()
-		if got := m.poller.writes - before; got != 120 || encoded != 2 {
+		if got := m.poller.writes.Load() - before; got != 120 || encoded != 2 {
 			t.Errorf("%d writes to 120 readers, %d encodings, want one write each and 2", got, encoded)
 		}
 		for _, r := range all[:3] {
@@ -158,14 +158,14 @@ func TestLoopFairness(t *testing.T) {
 			}
 			m.publish("small", text)
 			synctest.Wait()
-			before := m.poller.writes
+			before := m.poller.writes.Load()
 			for turns := 0; has(one, text) == 0 && turns < 100; turns++ {
 				for len(m.jobs) > 0 {
 					m.job(0)
 				}
 				m.turn()
 			}
-			if got := m.poller.writes - before; got > 2*sliceWrites+2 || has(one, text) == 0 {
+			if got := m.poller.writes.Load() - before; got > 2*sliceWrites+2 || has(one, text) == 0 {
 				t.Errorf("%s: delivered after %d other writes, want at most %d", text, got, 2*sliceWrites)
 			}
 			m.settle()
@@ -219,9 +219,9 @@ func TestLoopIdle(t *testing.T) {
 			r.mute = true // pings are answered by nobody, which a loop bears for a while
 		}
 		m.pass(time.Second)
-		turns, writes := m.turns, m.poller.writes
+		turns, writes := m.turns, m.poller.writes.Load()
 		m.pass(15 * time.Second)
-		if got := m.poller.writes - writes; got < n*9/10 || got > n*11/10 {
+		if got := m.poller.writes.Load() - writes; got < n*9/10 || got > n*11/10 {
 			t.Errorf("%d writes in one heartbeat of %d connections", got, n)
 		}
 		if got := m.turns - turns; got > 300 {

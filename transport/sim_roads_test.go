@@ -176,9 +176,9 @@ type simLine struct {
 
 // line returns the WebSocket of p to n for s, which it opens unless there is one.
 func (p *simWriter) line(n *simNode, road string, s *simSending) *simLine {
-	ask := &modelAsk{via: "websocket", channels: []string{"all"}, query: url.Values{"since": {"now"}}}
+	ask := &modelAsk{via: "websocket"}
 	if road == "a raw WebSocket" {
-		ask.via, ask.channels = "raw-entry", []string{s.channel}
+		ask.via, ask.channels, ask.query = "raw-entry", []string{s.channel}, url.Values{"since": {"now"}}
 	}
 	if l := p.socket; l != nil && !l.ended() && l.node == n && l.ask.via == ask.via && slices.Equal(l.ask.channels, ask.channels) {
 		return l

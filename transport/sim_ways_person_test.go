@@ -37,8 +37,10 @@ type waysPresence struct {
 	data  map[string]string    // what it gave last, by channel; "?" if that is not known
 	until map[string]staying   // it is present, though it does not hold on
 	last  map[string]time.Time // when it may have been present last
-	mixed map[string]bool      // it has said so on a WebSocket, too
-	said  int
+	mixed map[string]bool      // it has said so on a WebSocket
+
+	posted map[string]bool // and by POST
+	said   int
 }
 
 // A staying is until when somebody is present by way of a node, if that lives.
@@ -54,7 +56,7 @@ func (w *waysWorld) newPerson(i int) *person {
 	p.reads, p.joins = p.urls, i%2 == 0
 	p.at, p.left = w.beginning(append(slices.Clone(waysChannels), p.inbox())...), map[string]bool{}
 	p.data, p.until, p.last = map[string]string{}, map[string]staying{}, map[string]time.Time{}
-	p.mixed = map[string]bool{}
+	p.mixed, p.posted = map[string]bool{}, map[string]bool{}
 	return p
 }
 
@@ -238,7 +240,7 @@ func (p *person) present(n *waysNode, a sim.Action, leave bool) {
 			if r != nil && !r.unknown() && r.Error.Status != 429 {
 				p.world.fail("%s: presence in %s is refused: %+v", p.name, ch, *r.Error)
 			}
-		case leave && onSocket && same:
+		case leave && onSocket && same && !p.posted[ch]: // else what was posted may be done after this
 			delete(c.maybe, ch)
 		case leave:
 		case onSocket && same:
@@ -250,7 +252,7 @@ func (p *person) present(n *waysNode, a sim.Action, leave bool) {
 		}
 	})
 	onSocket = len(p.world.posts) == posts
-	p.mixed[ch] = p.mixed[ch] || onSocket
+	p.mixed[ch], p.posted[ch] = p.mixed[ch] || onSocket, p.posted[ch] || !onSocket
 }
 
 // comes has p join the channels that it names in a URL.

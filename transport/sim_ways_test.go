@@ -31,7 +31,7 @@ func TestSimWays(t *testing.T) {
 	}
 	from, played := firstSeed(), 0
 	defer func() { t.Logf("played %d scripts", played) }()
-	for end := time.Now().Add(*simFor / 2); played < *simRuns/4 || time.Now().Before(end); played++ {
+	for end := time.Now().Add(*simFor / 2); played < *simRuns/20 || time.Now().Before(end); played++ {
 		if simulateWays(t, from+uint64(played)); t.Failed() {
 			return
 		}

@@ -409,7 +409,10 @@ func (w *simWorld) forget() {
 		synctest.Wait()
 	}
 	for _, writer := range w.writers {
-		writer.hear()
+		if writer.hear(); writer.pending != nil { // its WebSocket has more to say, which would come too late
+			writer.hangUp()
+			writer.hear()
+		}
 	}
 }
 
