@@ -244,7 +244,9 @@ func (p *person) present(n *waysNode, a sim.Action, leave bool) {
 			delete(c.maybe, ch)
 		case leave:
 		case onSocket && same:
-			c.in[ch], p.data[ch] = true, data
+			if c.in[ch], p.data[ch] = true, data; p.posted[ch] {
+				p.data[ch] = "?"
+			}
 		case !onSocket && (p.conn == nil || p.conn.polls()):
 			p.until[ch], p.data[ch] = staying{asked.Add(pollStay - time.Second), n}, data
 		case !onSocket && !same:
