@@ -32,6 +32,7 @@ type waysReading struct {
 type wayConn struct {
 	simConn
 	person *person
+	number int
 	node   *waysNode
 	join   []string     // the channels of ?join
 	names  []string     // those of the URL
@@ -82,7 +83,7 @@ func (p *person) connect(n *waysNode, a sim.Action) {
 	c.name = fmt.Sprintf("%s.%d (%s, %s)", p.name, p.count, via, n.name)
 	p.world.say("%s reads %s, after %s%s", c.name, strings.Join(names, ", "), strings.Join(from, ", "), map[bool]string{true: ", and joins"}[p.joins])
 	c.ask = &modelAsk{via: via, channels: append(slices.Clone(names), p.inbox())}
-	p.conn, c.names = c, names
+	p.conn, c.names, c.number = c, names, p.count
 	c.begin(names, query)
 }
 
@@ -360,7 +361,8 @@ func (p *person) joinedBefore(c *wayConn, o *inboxOrder) {
 	delete(c.in, o.Channel)
 	delete(c.maybe, o.Channel)
 	if slices.Contains(c.join, o.Channel) {
-		c.in[o.Channel], c.maybe[o.Channel] = true, true
+		c.maybe[o.Channel] = true
+		p.holds(c, o.Channel)
 	}
 	if o.Leave {
 		return
@@ -376,7 +378,8 @@ func (p *person) joinedBefore(c *wayConn, o *inboxOrder) {
 func (p *person) joinedBy(c *wayConn, o *inboxOrder) {
 	c.maybe[o.Channel] = true
 	if p.data[o.Channel] = "?"; p.world.calm(mending) && !p.mixed[o.Channel] {
-		c.in[o.Channel], p.data[o.Channel] = true, string(o.Data)
+		p.data[o.Channel] = string(o.Data)
+		p.holds(c, o.Channel)
 	}
 }
 
