@@ -165,16 +165,14 @@ func plain(contentType string) (string, error) {
 	case "application/json", ndjson:
 		return contentType, nil
 	}
-	media, params, err := mime.ParseMediaType(contentType)
+	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		return "", problem.BadRequest("Content-Type %.80q is no media type (%v); send one such as text/plain or application/json", contentType, err)
 	}
-	charset := params["charset"]
-	utf8 := charset == "" || strings.EqualFold(charset, "utf-8")
-	if media == "application/x-www-form-urlencoded" || media == "text/plain" && utf8 && len(params) <= 1 {
+	if media == "application/x-www-form-urlencoded" {
 		return "", nil
 	}
-	return contentType, nil
+	return wire.KeptType(contentType), nil
 }
 
 // condition parses If-Match: the cursor at which the log must end, in quotes

@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// A Key signs tokens, or says that they were signed. One of Secret and File is
-// given.
+// A Key signs tokens, or says that they were signed. One of Secret, File and
+// Text is given.
 type Key struct {
 	ID        string // the name by which tokens call it (kid); empty: any
 	Algorithm string // HS256, RS256, ES256 or EdDSA; empty: what follows from the file
@@ -25,6 +25,8 @@ type Key struct {
 	// or a JSON Web Key Set; or, for HS256, the secret, which is its bytes but for
 	// white space at its end.
 	File string
+
+	Text string // what File might hold, itself
 }
 
 // What a key may be.
@@ -53,8 +55,17 @@ func (k Key) load() ([]key, error) {
 	if k.Algorithm != "" && methods[k.Algorithm] == nil {
 		return nil, fmt.Errorf("algorithm %q is not known; %s are", k.Algorithm, algorithms)
 	}
-	if (len(k.Secret) > 0) == (k.File != "") {
-		return nil, errors.New("give a secret or a file")
+	given := 0
+	for _, is := range []bool{len(k.Secret) > 0, k.File != "", k.Text != ""} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return nil, errors.New("give a secret, a file or the text of one")
+	}
+	if k.Text != "" {
+		return k.parse([]byte(k.Text))
 	}
 	if k.File == "" {
 		if k.Algorithm != "" && k.Algorithm != "HS256" {

@@ -75,8 +75,8 @@ func TestBadKeys(t *testing.T) {
 		key  auth.Key
 		want string
 	}{
-		{"nothing", auth.Key{}, "give a secret or a file"},
-		{"both", auth.Key{Secret: secret, File: "x"}, "give a secret or a file"},
+		{"nothing", auth.Key{}, "give a secret, a file or the text of one"},
+		{"both", auth.Key{Secret: secret, File: "x"}, "give a secret, a file or the text of one"},
 		{"a short secret", auth.Key{Secret: secret[:31]}, "the secret has 31 bytes, 32 at least"},
 		{"a short secret in a file", auth.Key{Algorithm: "HS256", File: file(t, append(secret[:31:31], "\n\n"...))}, "31 bytes"},
 		{"a secret for RS256", auth.Key{Algorithm: "RS256", Secret: secret}, "a secret is for HS256"},

@@ -178,7 +178,9 @@ func (s *Service) observeEntry(r *room, e *pabal.Entry) {
 		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false
 	case !here && m.at != pabal.Position{}:
 		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false
-		if m.lingers(s.now()) {
+		if b.Reason == left && m.refs == 0 {
+			s.endStay(m) // it said so, elsewhere
+		} else if m.lingers(s.now()) {
 			m.linger = 0 // it has left elsewhere
 		} else if r.failures == 0 {
 			r.due = 0 // it is missed, so what else is to come is not waited for

@@ -150,6 +150,26 @@ func (s *Service) announce(m *member) *waiter {
 	return m.waiter
 }
 
+// EndStay has the holder of g, who wants to be absent, present for no longer
+// than it holds on, whatever stay it was given. It does not block.
+func (s *Service) EndStay(g pabal.Grant, ch pabal.Channel) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[ch]; r != nil {
+		if m := r.members[keyOf(g.Connection)]; m != nil {
+			s.endStay(m)
+		}
+	}
+}
+
+// endStay has m be present for no longer than it holds on.
+func (s *Service) endStay(m *member) {
+	if m.stay = 0; m.refs == 0 {
+		m.linger, m.flags.said = 0, true
+		s.queue(m)
+	}
+}
+
 // Leave has the holder of g absent: at once, or if it does not come again
 // within [Config].Linger. It does not block, and what it is about need not have
 // joined.

@@ -208,6 +208,9 @@ func (m *model) shut(s *stream, atOnce bool) {
 	if s.open {
 		s.at.Leave(as(s.who), "a", atOnce)
 		m.forgetPoll(s.who, s.at)
+		if atOnce { // a stay elsewhere ends once that is read there, if it is written
+			delete(m.polls, s.who)
+		}
 	}
 }
 

@@ -323,3 +323,28 @@ func TestMembersOutliveChurn(t *testing.T) {
 		}
 	})
 }
+
+// Who leaves by its word is not kept by the stay that another node gave it; who
+// only breaks off is.
+func TestStayEndsElsewhere(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		asked, reads := w.node(presence.Config{}), w.node(presence.Config{})
+		for _, atOnce := range []bool{true, false} {
+			if err := asked.Join(t.Context(), as("alice/1"), "a", nil, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			w.join(reads, "alice/1")
+			pass(window)
+			reads.Leave(as("alice/1"), "a", atOnce)
+			pass(2 * linger)
+			if atOnce {
+				w.want("it said that it leaves")
+			} else {
+				w.want("it broke off, and its stay goes on", "alice")
+			}
+		}
+		asked.EndStay(as("alice/1"), "a")
+		pass(window)
+		w.want("its stay was ended")
+	})
+}

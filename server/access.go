@@ -31,7 +31,7 @@ func saysTokens(t *config.Tokens) string {
 		return "as without: there are no keys"
 	}
 	var by []string
-	for n, what := range map[string]int{"secret": len(t.SecretFile), "file of keys": len(t.KeyFile)} {
+	for n, what := range map[string]int{"secret": len(t.SecretFile), "key": len(t.Key), "file of keys": len(t.KeyFile)} {
 		if what > 0 {
 			by = append(by, fmt.Sprintf("%d × %s", what, n))
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,8 @@ host-metrics: false
 log-level: debug
 pump: PUMP
 token-secret-file: DIR/secret
-token-key-file: [DIR/ed25519.pem, DIR/p256.pem]
+token-key-file: DIR/ed25519.pem
+token-key: P256
 token-audience: pabal.test
 token-issuer: https://issuer.test
 token-cookie: pabal_token
@@ -101,15 +103,15 @@ func newSiege(t *testing.T, pump string) *siege {
 	}
 	s := &siege{log: new(lockedBuffer)}
 	write("secret", []byte(testSecret+"\n"))
-	for alg, name := range map[string]string{"EdDSA": "ed25519.pem", "ES256": "p256.pem"} {
+	for _, alg := range []string{"EdDSA", "ES256"} { // one is in a file, one in the configuration
 		_, public, err := auth.NewKey(alg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(name, public)
 		s.public = append(s.public, public)
 	}
-	write("pabal.yaml", []byte(strings.NewReplacer("DIR", dir, "PUMP", pump).Replace(siegeFile)))
+	write("ed25519.pem", s.public[0])
+	write("pabal.yaml", []byte(strings.NewReplacer("DIR", dir, "PUMP", pump, "P256", strconv.Quote(string(s.public[1]))).Replace(siegeFile)))
 	cfg, _, err := config.Load(config.Sources{File: filepath.Join(dir, "pabal.yaml")})
 	if err != nil {
 		t.Fatal(err)

@@ -70,6 +70,9 @@ func newAccess(cfg config.Config, p *policies, log *slog.Logger) (*auth.Authenti
 	for _, file := range t.SecretFile {
 		c.Keys = append(c.Keys, auth.Key{Algorithm: "HS256", File: file})
 	}
+	for _, text := range t.Key {
+		c.Keys = append(c.Keys, auth.Key{Text: text})
+	}
 	for _, file := range t.KeyFile {
 		c.Keys = append(c.Keys, auth.Key{File: file})
 	}

@@ -34,6 +34,9 @@ type Presence interface {
 	// Leave has it absent: at once, or if it does not come again soon. It does
 	// not block.
 	Leave(g pabal.Grant, ch pabal.Channel, atOnce bool)
+
+	// EndStay ends what a stay was given for. It does not block.
+	EndStay(g pabal.Grant, ch pabal.Channel)
 }
 
 // Calls are what is asked of the application. Its answers are entries of the

@@ -143,6 +143,9 @@ func (h *Handler) attend(ctx context.Context, q *request, a *attendance) error {
 		return problem.BadRequest("presence is off on this server; leave out ?join")
 	}
 	for _, ch := range q.channels[:q.given] {
+		if !q.joins(ch) {
+			continue
+		}
 		var err error
 		if a != nil {
 			err = a.join(ctx, h, q.grant, ch, q.present)
@@ -154,6 +157,16 @@ func (h *Handler) attend(ctx context.Context, q *request, a *attendance) error {
 		}
 	}
 	return nil
+}
+
+// joins reports whether the URL of q is to say whether, and with what data, who
+// asks is present in ch. One that a browser asks again by itself is older than
+// what was said by POST since, as its cursor is.
+func (q *request) joins(ch pabal.Channel) bool {
+	if !q.join || !slices.Contains(q.channels[:q.given], ch) {
+		return false
+	}
+	return !q.byHeader || !slices.ContainsFunc(q.past.joins, func(o order) bool { return o.Channel == ch })
 }
 
 // pollStay is how long who polls is present after a poll.

@@ -137,7 +137,7 @@ func (c *content) message() (pabal.Message, error) {
 	if err != nil {
 		return pabal.Message{}, problem.BadRequest("%v", err)
 	}
-	return pabal.Message{ID: c.MessageID, Type: c.Type, Key: c.Key, ContentType: contentType, Data: data}, nil
+	return pabal.Message{ID: c.MessageID, Type: c.Type, Key: c.Key, ContentType: wire.KeptType(contentType), Data: data}, nil
 }
 
 // from is where a subscription begins.

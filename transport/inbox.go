@@ -66,7 +66,7 @@ func (h *Handler) remember(ctx context.Context, q *request, l *look) (err error)
 	q.past.until = l.end
 	for _, ch := range l.order {
 		g := l.last[ch]
-		if g.join != nil && !g.join.Leave {
+		if g.join != nil {
 			q.past.joins = append(q.past.joins, *g.join)
 		}
 		switch g.Command {

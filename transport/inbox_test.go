@@ -306,3 +306,22 @@ func TestExpiryOfWebSocket(t *testing.T) {
 		s.wantClose(4002, "expired")
 	})
 }
+
+// The same text under one id is one message, whether it is posted or comes as a
+// command.
+func TestOneMessageByTwoRoads(t *testing.T) {
+	bubble(t, &setup{}, func(w *world) {
+		for i, contentType := range []string{"text/plain", "text/plain; charset=UTF-8", "text/html", "application/json"} {
+			text := `"hi"`
+			data := text
+			if contentType != "application/json" {
+				text = "hi"
+			}
+			w.do("POST", fmt.Sprintf("/channels/a?id=m%d", i), text, "Content-Type: "+contentType)
+			m := w.command("", fmt.Sprintf(`{"id":1,"command":"publish","channel":"a","messageId":"m%d","contentType":%q,"data":%s}`, i, contentType, data))
+			if !m.OK || m.Duplicate == nil || !*m.Duplicate {
+				w.Errorf("%s: got %s, want a duplicate", contentType, m.text)
+			}
+		}
+	})
+}

@@ -34,7 +34,9 @@ func (h *Handler) more(ctx context.Context, q *request, s *pabal.Session) (*more
 		return nil, err
 	}
 	for i := range q.past.joins {
-		m.attend(&q.past.joins[i])
+		if o := &q.past.joins[i]; !o.Leave && !q.joins(o.Channel) {
+			m.attend(o)
+		}
 	}
 	return m, nil
 }
@@ -122,13 +124,7 @@ func (m *more) attend(o *order) {
 	if h.Presence == nil {
 		return
 	}
-	m.present.later(func(ctx context.Context) {
-		if o.Leave {
-			m.present.leave(h, g, o.Channel)
-		} else if err := m.present.join(ctx, h, g, o.Channel, o.Data); err != nil && ctx.Err() == nil {
-			h.Log.Warn("a reader cannot be present", "channel", o.Channel, "error", err)
-		}
-	})
+	m.present.tell(h, g, o)
 }
 
 // An expiry is when a token ends by which somebody reads.

@@ -77,9 +77,13 @@ func (h *Handler) owned(ctx context.Context, g *pabal.Grant, l *look) (err error
 			return err
 		}
 	}
-	if l.owner != nil && l.owner.User != "" {
+	if l.owner == nil {
+		return nil
+	}
+	if l.owner.User != "" {
 		return errNotOwned
 	}
+	h.owners.add(g.Connection, "")
 	return nil
 }
 
@@ -190,6 +194,6 @@ func (l *look) take(e *pabal.Entry, inbox pabal.Channel) {
 		return // it was, and where it began counts
 	}
 	if g.order = o; o.Command == "unsubscribe" {
-		g.left = e.Position()
+		g.left, g.join = e.Position(), &order{Channel: o.Channel, Leave: true}
 	}
 }

@@ -40,7 +40,6 @@ type waysPresence struct {
 	mixed map[string]bool      // it has said so on a WebSocket
 
 	posted map[string]bool // and by POST
-	shaky  map[string]int  // the connection that it had when it left by POST last
 	said   int
 }
 
@@ -57,7 +56,7 @@ func (w *waysWorld) newPerson(i int) *person {
 	p.reads, p.joins = p.urls, i%2 == 0
 	p.at, p.left = w.beginning(append(slices.Clone(waysChannels), p.inbox())...), map[string]bool{}
 	p.data, p.until, p.last = map[string]string{}, map[string]staying{}, map[string]time.Time{}
-	p.mixed, p.posted, p.shaky = map[string]bool{}, map[string]bool{}, map[string]int{}
+	p.mixed, p.posted = map[string]bool{}, map[string]bool{}
 	return p
 }
 
@@ -256,9 +255,6 @@ func (p *person) present(n *waysNode, a sim.Action, leave bool) {
 	})
 	onSocket = len(p.world.posts) == posts
 	p.mixed[ch], p.posted[ch] = p.mixed[ch] || onSocket, p.posted[ch] || !onSocket
-	if leave && !onSocket {
-		p.shaky[ch] = p.count
-	}
 }
 
 // comes has p join the channels that it names in a URL.
@@ -278,14 +274,6 @@ func (p *person) opened(c *wayConn) {
 	c.open = true
 	clear(p.until)
 	for _, ch := range c.join {
-		p.holds(c, ch)
-	}
-}
-
-// holds says that c has p present in ch: surely, unless p left by POST on the
-// connection before, which may take that for a leave of its own.
-func (p *person) holds(c *wayConn, ch string) {
-	if n, left := p.shaky[ch]; !left || c.number != n+1 {
 		c.in[ch] = true
 	}
 }

@@ -362,7 +362,7 @@ func (p *person) joinedBefore(c *wayConn, o *inboxOrder) {
 	delete(c.maybe, o.Channel)
 	if slices.Contains(c.join, o.Channel) {
 		c.maybe[o.Channel] = true
-		p.holds(c, o.Channel)
+		c.in[o.Channel] = true
 	}
 	if o.Leave {
 		return
@@ -373,13 +373,12 @@ func (p *person) joinedBefore(c *wayConn, o *inboxOrder) {
 	}
 }
 
-// joinedBy says that c was told to be present. If the broker fails just then,
-// it may not come to that.
+// joinedBy says that c was told to be present.
 func (p *person) joinedBy(c *wayConn, o *inboxOrder) {
 	c.maybe[o.Channel] = true
-	if p.data[o.Channel] = "?"; p.world.calm(mending) && !p.mixed[o.Channel] {
+	if p.data[o.Channel] = "?"; !p.mixed[o.Channel] {
 		p.data[o.Channel] = string(o.Data)
-		p.holds(c, o.Channel)
+		c.in[o.Channel] = true
 	}
 }
 

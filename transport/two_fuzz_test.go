@@ -62,6 +62,7 @@ func (h here) Join(_ context.Context, g pabal.Grant, ch pabal.Channel, data []by
 }
 
 func (here) Leave(pabal.Grant, pabal.Channel, bool) {}
+func (here) EndStay(pabal.Grant, pabal.Channel)     {}
 
 // Whatever is found in an inbox, it changes nothing but what the response reads
 // of what it may read; and nothing that is not in the inbox does.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,6 +103,104 @@ func TestJoinByAnyTechnique(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An absence that is asked for by POST takes no stay of its own for a hold: who
+// reads stays, and leaves as it is told.
+func TestLeaveByPost(t *testing.T) {
+	twoWays(t, signed{}, func(w *world) {
+		alice := "Authorization: Bearer alice"
+		post := func(text string) {
+			w.Helper()
+			if m := w.command("?connection="+conn1, text, alice); !m.OK {
+				w.Errorf("%s: got %s", text, m.text)
+			}
+			w.sleep(time.Second)
+		}
+		is := func(what, want string) {
+			w.Helper()
+			if got := w.who(); got != want {
+				w.Errorf("%s: got %q, want %q", what, got, want)
+			}
+		}
+		post(`{"id":1,"command":"presence","channel":"chat"}`)
+		is("for a while, with nothing that reads", "alice*1")
+		post(`{"id":2,"command":"presence","channel":"chat","leave":true}`)
+		is("having left", "")
+		w.open("/channels/chat?via=sse&join&connection="+conn1, alice)
+		w.sleep(10 * time.Second)
+		is("reading", "alice*1")
+		w.reads.Presence.EndStay(pabal.Grant{Connection: conn1}, "chat")
+		w.sleep(10 * time.Second)
+		is("without a stay", "alice*1")
+		post(`{"id":3,"command":"presence","channel":"chat","leave":true}`)
+		is("told to leave", "")
+	})
+}
+
+// What a browser's URL says of presence when it comes again is older than what
+// was posted; what a new URL says is newer.
+func TestPresenceComesAgain(t *testing.T) {
+	twoWays(t, signed{}, func(w *world) {
+		alice := "Authorization: Bearer alice"
+		path := "/channels/chat?via=sse&connection=" + conn1 + "&join=%7B%22n%22:1%7D"
+		again := func(headers ...string) (id string) {
+			body := w.opened(path, append(headers, alice)...)
+			w.sleep(10 * time.Second)
+			got, _ := body.now()
+			return "Last-Event-ID: " + vectorIn(got)
+		}
+		id := again()
+		for _, step := range []struct{ post, want string }{
+			{`{"id":1,"command":"presence","channel":"chat","data":{"n":2}}`, `alice*1{"n":2}`},
+			{`{"id":2,"command":"presence","channel":"chat","leave":true}`, ``},
+		} {
+			w.command("?connection="+conn1, step.post, alice)
+			w.sleep(time.Second)
+			id = again(id)
+			if got := w.who(); got != step.want {
+				w.Errorf("%s, and come again: got %q, want %q", step.post, got, step.want)
+			}
+		}
+		again()
+		if got := w.who(); got != `alice*1{"n":1}` {
+			w.Errorf("anew: got %q", got)
+		}
+	})
+}
+
+// failing is a presence that cannot keep what is held on to, so many times.
+type failing struct {
+	transport.Presence
+	times *atomic.Int32
+}
+
+func (f failing) Join(ctx context.Context, g pabal.Grant, ch pabal.Channel, data []byte, stay time.Duration) error {
+	if stay == 0 && f.times.Add(-1) >= 0 {
+		return &pabal.StorageError{What: "the storage cannot do this now", Retry: time.Second}
+	}
+	return f.Presence.Join(ctx, g, ch, data, stay)
+}
+
+// What was asked of a response by POST, and cannot be done, is tried again: also
+// after the stay that the POST itself gave.
+func TestJoinIsTriedAgain(t *testing.T) {
+	twoWays(t, signed{}, func(w *world) {
+		alice := "Authorization: Bearer alice"
+		times := new(atomic.Int32)
+		times.Store(4)
+		real := w.reads.Presence
+		w.reads.Presence = failing{real, times}
+		w.open("/channels/chat?via=sse&connection="+conn1, alice)
+		if m := w.command("?connection="+conn1, `{"id":1,"command":"presence","channel":"chat"}`, alice); !m.OK {
+			w.Fatalf("presence: got %s", m.text)
+		}
+		w.sleep(5 * time.Minute)
+		w.reads.Presence = real
+		if got := w.who(); got != "alice*1" || times.Load() >= 0 {
+			w.Errorf("after %d more failures: got %q", times.Load(), got)
+		}
+	})
 }
 
 // Who polls is present for some time after each poll.

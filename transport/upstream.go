@@ -106,7 +106,7 @@ func (h *Handler) commanderOf(r *http.Request) (*commander, error) {
 			return nil, err
 		}
 	}
-	return &commander{handler: h, grant: g, via: &post{request: r}}, nil
+	return &commander{handler: h, grant: g, via: &post{}}, nil
 }
 
 // body reads r's body, of at most most bytes. Room is taken as they come, since
@@ -156,7 +156,7 @@ func (h *Handler) writeReplies(w http.ResponseWriter, contentType string, p *pro
 
 // A post is what the client reads whose commands come by POST: a response that
 // goes on, which its inbox reaches, or the next one that it polls for.
-type post struct{ request *http.Request }
+type post struct{}
 
 func (p *post) subscribe(ctx context.Context, c *commander, cmd *command, ch pabal.Channel) (*reply, error) {
 	from, err := cmd.from()
@@ -220,7 +220,7 @@ func (p *post) present(ctx context.Context, c *commander, cmd *command, ch pabal
 		return err
 	}
 	if cmd.Leave {
-		c.handler.Presence.Leave(c.grant, ch, true)
+		c.handler.Presence.EndStay(c.grant, ch)
 	} else if err := c.handler.Presence.Join(ctx, c.grant, ch, cmd.Data, pollStay); err != nil {
 		return err
 	}

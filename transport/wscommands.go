@@ -90,7 +90,9 @@ func (r *wsReading) unsubscribe(_ context.Context, c *commander, cmd *command, c
 		return nil, problem.BadRequest("channel %q is not subscribed to", ch)
 	}
 	r.channels = slices.DeleteFunc(r.channels, func(c pabal.Channel) bool { return c == ch })
-	c.client.leave(c.handler, c.grant, ch)
+	if c.handler.Presence != nil {
+		c.client.tell(c.handler, c.grant, &order{Channel: ch, Leave: true})
+	}
 	return &reply{Channel: cmd.Channel}, nil
 }
 
@@ -123,11 +125,7 @@ func (r *wsReading) present(ctx context.Context, c *commander, cmd *command, ch 
 }
 
 func presentWS(ctx context.Context, c *commander, cmd *command, ch pabal.Channel) error {
-	if cmd.Leave {
-		c.client.leave(c.handler, c.grant, ch)
-		return nil
-	}
-	return c.client.join(ctx, c.handler, c.grant, ch, cmd.Data)
+	return c.client.ask(ctx, c.handler, c.grant, &order{Channel: ch, Data: cmd.Data, Leave: cmd.Leave})
 }
 
 // What a WebSocket asks without its session.

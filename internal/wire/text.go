@@ -17,6 +17,22 @@ func IsJSON(contentType string) bool {
 	return m.JSON()
 }
 
+// KeptType returns the content type that is kept for contentType: none for plain
+// text in UTF-8, which is what no type means, so that the same text is the same
+// message whether it was posted or came as a command.
+func KeptType(contentType string) string {
+	const plain = "text/plain"
+	if len(contentType) < len(plain) || !strings.EqualFold(contentType[:len(plain)], plain) {
+		return contentType
+	}
+	media, params, err := mime.ParseMediaType(contentType)
+	charset := params["charset"]
+	if err == nil && media == plain && len(params) <= 1 && (len(params) == 0 || strings.EqualFold(charset, "utf-8")) {
+		return ""
+	}
+	return contentType
+}
+
 // IsText reports whether data of contentType is text in UTF-8, if its bytes
 // are: text/* that names no other charset, or no content type.
 func IsText(contentType string) bool {

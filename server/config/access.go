@@ -55,7 +55,7 @@ func (c *Config) saysAnonymous(from Provenance) bool {
 }
 
 // access is what lets somebody do something, for errors.
-const access = "give keys for tokens (token-key-file, token-secret-file or token-jwks-url), " +
+const access = "give keys for tokens (token-key-file, token-key, token-secret-file or token-jwks-url), " +
 	"or say in anonymous what may be done without a token, or say --open to let anyone do everything"
 
 // checkAccess says what is wrong with who may do what.
@@ -94,7 +94,7 @@ func (c *Config) checkTokens(fail failure) {
 	t := &c.Tokens
 	for _, s := range [][2]string{{"token-audience", t.Audience}, {"token-issuer", t.Issuer}, {"token-cookie", t.Cookie}} {
 		if s[1] != "" && !t.Given() {
-			fail(s[0], "there are no keys, so that no token is taken; give token-key-file, token-secret-file or token-jwks-url")
+			fail(s[0], "there are no keys, so that no token is taken; give token-key-file, token-key, token-secret-file or token-jwks-url")
 		}
 	}
 	if t.Cookie != "" && !cookieName.MatchString(t.Cookie) {

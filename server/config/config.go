@@ -64,6 +64,7 @@ type Access struct {
 // do what [Policy] says of anonymous.
 type Tokens struct {
 	SecretFile []string      `name:"token-secret-file" placeholder:"FILE" help:"Files that each hold a secret of 32 bytes or more, for tokens signed with HS256."`
+	Key        []string      `name:"token-key" placeholder:"PEM" help:"Public keys in PEM themselves, for tokens signed with RS256, ES256 or EdDSA."`
 	KeyFile    []string      `name:"token-key-file" placeholder:"FILE" help:"Files with public keys, for tokens signed with RS256, ES256 or EdDSA: PEM, of a key or a certificate, or a JWKS."`
 	JWKSURL    URL           `name:"token-jwks-url" placeholder:"URL" help:"Where the keys that sign tokens are published as a JWKS, by HTTPS, or HTTP on this machine; it is read again when they change."`
 	Audience   string        `name:"token-audience" placeholder:"TEXT" help:"What a token must name as its audience (aud); without it, one that names any is refused."`
@@ -76,7 +77,7 @@ type Tokens struct {
 
 // Given reports whether there are keys, so that there can be tokens.
 func (t *Tokens) Given() bool {
-	return len(t.SecretFile) > 0 || len(t.KeyFile) > 0 || t.JWKSURL != ""
+	return len(t.SecretFile) > 0 || len(t.Key) > 0 || len(t.KeyFile) > 0 || t.JWKSURL != ""
 }
 
 // Delivery is how entries go out.

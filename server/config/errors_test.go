@@ -72,7 +72,7 @@ func TestOtherErrors(t *testing.T) {
 		{"a URL", flag("listen", "http://x:80"), `listen (--listen): "http://x:80" is not an address; `},
 		{"bad port", flag("listen", "127.0.0.1:http"), `listen (--listen): "127.0.0.1:http": the port is a number up to 65535, or 0 for any that is free`},
 		{"not open", env("PABAL_LISTEN=127.0.0.1:1,0.0.0.0:8080"), "listen (PABAL_LISTEN): 0.0.0.0:8080 is not a loopback address, and nothing says who may do what: " +
-			"listen on 127.0.0.1, or give keys for tokens (token-key-file, token-secret-file or token-jwks-url), " +
+			"listen on 127.0.0.1, or give keys for tokens (token-key-file, token-key, token-secret-file or token-jwks-url), " +
 			"or say in anonymous what may be done without a token, or say --open to let anyone do everything"},
 		{"cert alone", flag("tls-cert", "a"), "tls-cert (--tls-cert): a certificate without its key; give --tls-key too"},
 		{"key alone", flag("tls-key", "a"), "tls-key (--tls-key): a key without its certificate; give --tls-cert too"},
