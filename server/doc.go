@@ -7,7 +7,8 @@
 //	address    who asks, behind trusted proxies too
 //	guard      is the Host this server's, and may a page of that origin ask
 //	rate       does this address ask too often
-//	routes     /channels, /commands, /presence, /health, /metrics, or the pages
+//	routes     /channels, /commands, /presence, /health, /metrics, or the pages;
+//	           in development mode /dev and /trouble too
 //
 // Who may do what with a channel is asked by package transport and package api
 // of package auth, as the configuration has it for the channel's namespace. No

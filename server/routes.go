@@ -17,6 +17,10 @@ func (s *Server) routes() http.Handler {
 	health := readOnly(s.health)
 	metrics := metricsGuard(s.cfg.Access.MetricsFrom, newMetrics(s.parts.hub.Stats, s.parts.health, s.log))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if dev, ok := s.dev.of(r.URL.Path); ok {
+			dev.ServeHTTP(w, r)
+			return
+		}
 		switch path := r.URL.Path; {
 		case path == "/channels" || strings.HasPrefix(path, "/channels/"):
 			s.channels(w, r)

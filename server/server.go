@@ -24,6 +24,7 @@ type Server struct {
 	parts  parts
 	health *health
 	cert   *certificate // nil: no TLS
+	dev    *development // nil: no development mode
 	http   *http.Server
 
 	sockets *streamSockets
@@ -48,6 +49,7 @@ type parts struct {
 func newServer(cfg config.Config, log *slog.Logger, p parts) (*Server, error) {
 	log = redacted(log)
 	s := &Server{cfg: cfg, log: log, parts: p, health: &health{storage: p.health}}
+	s.dev = newDevelopment(&s.cfg, p.hub, log)
 	guard, err := newGuard(cfg.Access.AllowOrigin)
 	if err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func newServer(cfg config.Config, log *slog.Logger, p parts) (*Server, error) {
 	}
 	limit := &rateLimit{perSecond: cfg.Access.RequestRate}
 	addresses := addresses{cfg.Access.TrustedProxies}
-	handler := bodies(addresses.handler(guard.handler(limit.handler(s.routes()))))
+	handler := s.dev.bodies(addresses.handler(guard.handler(limit.handler(s.routes()))))
 	s.http = newHTTPServer(handler, cfg.Delivery.LongPollMax+cfg.Delivery.WriteTimeout+bodyTimeout)
 	s.http.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	if s.cert != nil {
@@ -86,6 +88,7 @@ func (s *Server) Run(ctx context.Context, out io.Writer) (err error) {
 	stopMetrics := s.publishMetrics(base)
 	defer stopMetrics()
 
+	s.dev.serves(listeners[0].Addr().String())
 	failed := make(chan error, len(listeners))
 	var serving sync.WaitGroup
 	for _, l := range listeners {
@@ -96,6 +99,7 @@ func (s *Server) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	s.sockets.test(ctx, listeners, s.cert)
 	sayAccess(s.log, &s.cfg)
+	s.dev.say()
 	if err := announce(out, listeners, s.cert != nil, s.cfg.Access.Open); err != nil {
 		s.log.Warn("the addresses could not be printed", "error", err)
 	}
@@ -168,8 +172,10 @@ func (s *Server) drain() {
 	defer cancel()
 	s.health.draining.Store(true)
 	s.log.Info("stopping; readers are told to leave", "readers", s.parts.hub.Stats().Sessions, "until", until)
+	s.dev.stop()
 	// The listeners stay open until the readers have left, so that who comes is told to come again later.
 	err := s.parts.drain(ctx)
+	s.dev.close(ctx)
 	if err == nil {
 		err = s.http.Shutdown(ctx)
 	}

@@ -18,7 +18,7 @@ import (
 // chunked is what shared formats are as one chunk.
 var chunked = func() map[*pabal.Format]*pabal.Format {
 	all := map[*pabal.Format]*pabal.Format{}
-	for _, f := range []*pabal.Format{sseBare, sseEntry, wire.Line, part, pageItem} {
+	for _, f := range []*pabal.Format{sseBare, sseEntry, sseMessage, wire.Line, part, pageItem} {
 		all[f] = &pabal.Format{Name: f.Name + " chunk", Encode: func(e *pabal.Entry) []byte {
 			data := f.Encode(e)
 			return appendChunk(make([]byte, 0, len(data)+12), data)

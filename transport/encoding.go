@@ -62,6 +62,15 @@ func (enc *encoding) appendClosed(dst []byte, r *response, s *pabal.Session, why
 	return dst
 }
 
+// A form is that of entries, where a technique has several.
+type form uint8
+
+const (
+	bareForm    form = iota // bare data, where it would do
+	entryForm               // ?format=entry: JSON
+	messageForm             // ?format=message: JSON, and no event of another name for a type
+)
+
 // A response is what an encoding needs to know of the response it writes.
 type response struct {
 	channels   []pabal.Channel
@@ -73,7 +82,7 @@ type response struct {
 	callback   string          // of iframe
 	pad        int             // bytes before the first entry, to get past buffers
 	retry      time.Duration   // how long the client waits before it comes again
-	entries    bool            // the JSON form also where bare data would do
+	form       form            // of entries
 	image      bool            // for an <img>: multipart/x-mixed-replace
 	picture    *pabal.Entry    // of an image: what it shows
 	past       []*pabal.Notice // to be said at once

@@ -160,7 +160,7 @@ func TestEncodings(t *testing.T) {
 		change func(r *response)
 	}{
 		{name: "sse", enc: &sseEncoding, n: 1},
-		{name: "sse-entry", enc: &sseEncoding, n: 1, change: func(r *response) { r.entries = true }},
+		{name: "sse-entry", enc: &sseEncoding, n: 1, change: func(r *response) { r.form = entryForm }},
 		{name: "sse-several-padded-closed", enc: &sseEncoding, n: 2, closed: true, change: func(r *response) { r.pad = 16 }},
 		{name: "stream", enc: &streamEncoding, n: 1},
 		{name: "stream-several-padded", enc: &streamEncoding, n: 2, change: func(r *response) { r.pad = 16 }},

@@ -36,6 +36,8 @@ func TestGoldenHTTP(t *testing.T) {
 		{"sse", "/channels/chat?since=all", "Accept: text/event-stream\r\n"},
 		{"sse-several", "/channels?channel=chat&channel=news/kbo&since=all", "Accept: text/event-stream\r\n"},
 		{"sse-entry", "/channels/chat?via=sse&format=entry&since=all&pad=64", ""},
+		{"sse-message", "/channels/chat?via=sse&format=message&since=all", ""},
+		{"sse-message-several", "/channels?channel=chat&channel=news/kbo&via=sse&format=message&since=all", ""},
 		{"multipart", "/channels/chat?since=all", "Accept: multipart/mixed\r\n"},
 		{"multipart-image", "/channels/chat?via=multipart&since=all", "Accept: image/*\r\n"},
 		{"iframe", "/channels/chat?via=iframe&since=all&callback=app.got", ""},

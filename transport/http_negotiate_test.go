@@ -217,7 +217,7 @@ func TestMalformedRequests(t *testing.T) {
 			{"/channels/chat?via=longpoll&wait=-1", "whole number"},
 			{"/channels/chat?via=longpoll&wait=1.5", "whole number"},
 			{"/channels/chat?only=first", "only latest"},
-			{"/channels/chat?format=xml", "only entry"},
+			{"/channels/chat?format=xml", "the JSON form"},
 			{"/channels/chat?via=sse&every=2h", "up to 1h"},
 			{"/channels/chat?via=sse&every=0s", "up to 1h"},
 			{"/channels/chat?via=poll&every=1s", "?every= is for"},

@@ -107,6 +107,9 @@ type conn struct {
 	resume *parked // what the request in head has waited for; nil once it is taken
 }
 
+// NetConn returns the connection that c wraps, as that of a tls.Conn does.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 // Read reads head, then from the client. Reads come one at a time.
 func (c *conn) Read(b []byte) (int, error) {
 	if len(c.head) > 0 {

@@ -102,7 +102,7 @@ func onlyClosed(b *pabal.Batch) bool {
 func (h *Handler) response(r *http.Request, q *request, s *pabal.Session) (*response, error) {
 	resp := &response{
 		channels: q.channels, connection: cmp.Or(q.grant.Connection, rand.Text()), past: q.past.notices, heartbeat: h.Heartbeat, callback: q.callback,
-		pad: q.pad, retry: jitter(h.Retry), entries: q.entries, url: *r.URL,
+		pad: q.pad, retry: jitter(h.Retry), form: q.form, url: *r.URL,
 		image: q.technique == multipart && wantsImage(r),
 	}
 	if q.technique == iframe {

@@ -37,7 +37,7 @@ type request struct {
 type asked struct {
 	callback string // of jsonp and iframe
 	pad      int    // bytes before the first entry
-	entries  bool   // ?format=entry: the JSON form also where the bare data would do
+	form     form   // ?format=
 }
 
 // An asker is who asks, and what of it others know.
@@ -286,9 +286,11 @@ func (q *request) parseOptions(r *http.Request, query url.Values, longest time.D
 	}
 	switch format := query.Get("format"); {
 	case format == "entry":
-		q.entries = true
+		q.form = entryForm
+	case format == "message":
+		q.form = messageForm
 	case query.Has("format"):
-		return problem.BadRequest("?format=%.40s: only entry is known, the JSON form", format)
+		return problem.BadRequest("?format=%.40s: entry, the JSON form, is known, and message, the same without events named after types", format)
 	}
 	if query.Has("every") {
 		if q.options.Every, err = time.ParseDuration(query.Get("every")); err != nil || q.options.Every <= 0 || q.options.Every > time.Hour {

@@ -12,7 +12,8 @@ import (
 
 // sseEncoding is server-sent events (WHATWG HTML, section 9.2). Of one channel
 // each event carries the bare data, and the JSON form where that is no text or
-// r.entries asks for it; of several, the JSON form, with the vector as its id.
+// r.form asks for it; of several, the JSON form, with the vector as its id.
+// An entry's type is the name of its event, but not with messageForm.
 // Notices are events named as they are. A comment is a sign of life.
 var sseEncoding = encoding{
 	header: func(h http.Header, _ *response) { streamHeader(h, "text/event-stream") },
@@ -26,16 +27,22 @@ var sseEncoding = encoding{
 		switch {
 		case r.vector != nil:
 			return nil
-		case r.entries:
+		case r.form == messageForm:
+			return sseMessage
+		case r.form == entryForm:
 			return sseEntry
 		}
 		return sseBare
 	},
 	entry: func(dst []byte, r *response, e *pabal.Entry) []byte {
 		switch {
+		case r.vector != nil && r.form == messageForm:
+			return append(appendSSEID(dst, r), e.Encoded(sseData)...)
 		case r.vector != nil:
 			return append(appendSSEID(dst, r), e.Encoded(sseWithoutID)...)
-		case r.entries:
+		case r.form == messageForm:
+			return append(dst, e.Encoded(sseMessage)...)
+		case r.form == entryForm:
 			return append(dst, e.Encoded(sseEntry)...)
 		}
 		return append(dst, e.Encoded(sseBare)...)
@@ -62,6 +69,8 @@ var (
 		return appendData(appendEvent(appendSSEPosition(dst, e), e), text)
 	}}
 	sseEntry     = &pabal.Format{Name: "sse entry", Encode: func(e *pabal.Entry) []byte { return appendSSEEntry(appendSSEPosition(nil, e), e) }}
+	sseMessage   = &pabal.Format{Name: "sse message", Encode: func(e *pabal.Entry) []byte { return appendData(appendSSEPosition(nil, e), wire.Entry(e)) }}
+	sseData      = &pabal.Format{Name: "sse data", Encode: func(e *pabal.Entry) []byte { return appendData(nil, wire.Entry(e)) }}
 	sseWithoutID = &pabal.Format{Name: "sse without id", Encode: func(e *pabal.Entry) []byte { return appendSSEEntry(nil, e) }}
 )
 

@@ -48,7 +48,7 @@ func formOf(hs websocket.Handshake, q *request) *wsForm {
 	switch {
 	case hs.Subprotocol == subprotocol:
 		return &v1Form
-	case q.entries:
+	case q.form != bareForm:
 		return &rawEntryForm
 	}
 	return &rawForm

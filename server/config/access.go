@@ -54,6 +54,17 @@ func (c *Config) saysAnonymous(from Provenance) bool {
 	return from[anonymous] != byDefault
 }
 
+// Development reports whether c has development mode.
+func (c *Config) Development() bool {
+	switch c.Access.Dev {
+	case "on":
+		return true
+	case "auto":
+		return c.loopback() && !c.Tokens.Given() && len(c.Access.TrustedProxies) == 0
+	}
+	return false
+}
+
 // access is what lets somebody do something, for errors.
 const access = "give keys for tokens (token-key-file, token-key, token-secret-file or token-jwks-url), " +
 	"or say in anonymous what may be done without a token, or say --open to let anyone do everything"
@@ -75,6 +86,12 @@ func (c *Config) checkAccess(fail failure) {
 		if !Loopback(address) && !open && !keys && !anybody && checkAddress(address) == nil {
 			fail("listen", "%s is not a loopback address, and nothing says who may do what: "+
 				"listen on 127.0.0.1, or %s", address, access)
+		}
+	}
+	for _, address := range c.Serving.Listen {
+		if c.Access.Dev == "on" && !Loopback(address) && checkAddress(address) == nil {
+			fail("dev", "in development mode whoever reaches this node may break its connections and put load on it, and %s is not a loopback address: "+
+				"listen on 127.0.0.1, or leave it at auto", address)
 		}
 	}
 	c.checkTokens(fail)

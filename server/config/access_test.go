@@ -138,6 +138,9 @@ func TestAccessErrors(t *testing.T) {
 		from config.Sources
 		want string
 	}{
+		{"development elsewhere", flags("dev=on", "open=true", "listen=127.0.0.1:1,0.0.0.0:8080"), "dev (--dev): in development mode whoever reaches this node may break its connections and put load on it, " +
+			"and 0.0.0.0:8080 is not a loopback address: listen on 127.0.0.1, or leave it at auto"},
+		{"no mode", flags("dev=true"), `--dev: "true" is not allowed here; write auto or on or off`},
 		{"no keys", flags("token-audience=a"), "token-audience (--token-audience): there are no keys, so that no token is taken"},
 		{"no keys for a cookie", flags("token-cookie=a"), "token-cookie (--token-cookie): there are no keys"},
 		{"no cookie", flags("token-key-file=a", "token-cookie=a;b"), `token-cookie (--token-cookie): "a;b" cannot be the name of a cookie`},
@@ -158,5 +161,37 @@ func TestAccessErrors(t *testing.T) {
 				t.Errorf("the error tells a secret: %v", err)
 			}
 		})
+	}
+}
+
+// Development mode is on by itself only where nobody else reaches the node.
+func TestDevelopment(t *testing.T) {
+	for _, test := range []struct {
+		from config.Sources
+		want bool
+	}{
+		{flags(), true},
+		{flags("listen=127.0.0.1:1,localhost:2,[::1]:3"), true},
+		{flags("anonymous=read"), true},
+		{flags("dev=auto"), true},
+		{flags("dev=off"), false},
+		{flags("listen=127.0.0.1:1,0.0.0.0:2", "open=true"), false},
+		{flags("listen=example.com:1", "open=true"), false},
+		{flags("token-key-file=a"), false},
+		{flags("token-secret-file=a"), false},
+		{flags("trusted-proxies=127.0.0.1"), false},
+		{flags("token-key-file=a", "dev=on"), true},
+		{flags("trusted-proxies=127.0.0.1", "dev=on"), true},
+		{config.Sources{Env: []string{"PABAL_DEV=off"}}, false},
+		{config.Sources{File: write(t, "dev: off\n")}, false},
+	} {
+		c, from, err := config.Load(test.from)
+		if err != nil || c.Development() != test.want {
+			t.Errorf("%v: got %v, %v; want %v", test.from, c.Development(), err, test.want)
+		}
+		readAgain(t, c, from)
+	}
+	if c := config.Default(); !c.Development() {
+		t.Error("by default: got none")
 	}
 }

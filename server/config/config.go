@@ -58,6 +58,7 @@ type Access struct {
 	TrustedProxies []Prefix `name:"trusted-proxies" placeholder:"CIDR" help:"Proxies whose Forwarded or X-Forwarded-For is believed."`
 	RequestRate    int      `name:"request-rate" default:"1000" zero:"no limit" help:"Requests a second from one client address, with bursts of twice that; not counted on loopback."`
 	MetricsFrom    []Prefix `name:"metrics-from" placeholder:"CIDR" help:"Addresses that may read /metrics, beside this machine."`
+	Dev            string   `name:"dev" default:"auto" enum:"auto,on,off" help:"Development mode, for who is on this machine: /trouble, through which this node is read as over a bad network, and what the demos need. auto is on where the node listens on loopback only, and has neither keys for tokens nor trusted-proxies; on needs loopback."`
 }
 
 // Tokens are which tokens a node takes. With a key, who has no token may only
