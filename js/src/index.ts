@@ -1,0 +1,7 @@
+export { connect, Pabal, type Options } from './client.ts'
+export { Channel, type CallOptions, type Presence, type Published, type PublishOptions } from './channel.ts'
+export type { History, Range } from './history.ts'
+export type { Member } from './presence.ts'
+export { PabalError, type Problem } from './error.ts'
+export type { SubscribeOptions, Subscription } from './subscription.ts'
+export type { Batch, Entry, Meter, Notice, Place, State, Status, Target, Technique, Transport } from './types.ts'

@@ -1,0 +1,113 @@
+import { Spot } from './spot.ts'
+import type { Entry, Notice, Place } from './types.ts'
+
+export interface SubscribeOptions {
+  /** Where to begin: `now` (the default), `all`, the number of entries to have of the past, a duration back (`10m`), a time. */
+  since?: string
+  /** Where to begin: just after this place. It goes before since. */
+  cursor?: string | undefined
+  /** Of each key only the last entry that waits. */
+  only?: 'latest'
+  /** At least this long between entries: `500ms`. What comes meanwhile comes then. */
+  every?: string
+  /** Hears what the server says of the log: `$gap`, `$reset`, `$skipped`, `$closed`, `$live`. */
+  notice?: (notice: Notice) => void
+  /** Hears that the channel cannot be read. Without it, that is thrown where nobody catches it. */
+  error?: (error: unknown) => void
+  /** @internal Hears where reading begins. */
+  begun?: (cursor: string) => void
+  /** Ends it. */
+  signal?: AbortSignal
+}
+
+/** What catching up needs: entries that follow a place, and whether there are more. */
+export type Fetch = (place: Place) => Promise<{ entries: Entry[]; notices: Notice[]; cursor: string; more: boolean }>
+
+/**
+ * One listener of a channel. Several on one channel share what is read; one that begins elsewhere than where reading stands has
+ * what lies between fetched, and joins then.
+ */
+export class Subscription {
+  /** Resolves when nothing follows: it was stopped, the channel is closed or cannot be read. */
+  readonly ended: Promise<void>
+  private readonly spot: Spot
+  private waiting: Entry[] | undefined
+  private over = false
+  private end = () => {}
+
+  constructor(
+    readonly channel: string,
+    private readonly listener: (entry: Entry) => void,
+    readonly options: SubscribeOptions,
+    private readonly left: (subscription: Subscription) => void,
+  ) {
+    this.spot = new Spot(channel, options.cursor, options.since ?? 'now')
+    this.ended = new Promise((resolve) => (this.end = resolve))
+    options.signal?.addEventListener('abort', () => this.stop())
+  }
+
+  /** The place up to which the listener has heard: where another subscription goes on. */
+  get cursor(): string | undefined {
+    return this.spot.cursor
+  }
+
+  get place(): Place {
+    const { channel, cursor, since } = this.spot
+    return { channel, cursor, since }
+  }
+
+  stop(): void {
+    if (this.over) return
+    this.over = true
+    this.left(this)
+    this.end()
+  }
+
+  /** Reading begins at cursor. */
+  begin(cursor: string | undefined): void {
+    if (this.waiting || cursor === undefined || this.spot.cursor !== undefined) return
+    this.spot.cursor = cursor
+    this.options.begun?.(cursor)
+  }
+
+  hear(entry: Entry): void {
+    if (this.over) return
+    if (this.waiting) this.waiting.push(entry)
+    else if (this.spot.take(entry)) this.listener(entry)
+  }
+
+  told(notice: Notice): void {
+    if (this.over || this.waiting) return
+    if (this.spot.tell(notice)) this.options.notice?.(notice)
+    if (notice.notice === '$closed' && notice.reason === 'closed') this.stop()
+  }
+
+  refused(error: unknown): void {
+    if (this.over) return
+    const { error: told } = this.options
+    this.stop()
+    if (told) told(error)
+    else queueMicrotask(() => {
+      throw error
+    })
+  }
+
+  /** Has fetched what lies between its own place and that of the others, and then goes on with them. */
+  async catchUp(fetch: Fetch, retry: (error: unknown) => Promise<boolean>): Promise<void> {
+    this.waiting = []
+    for (let more = true; more && !this.over; ) {
+      try {
+        const page = await fetch(this.place)
+        for (const notice of page.notices) if (this.spot.tell(notice)) this.options.notice?.(notice)
+        for (const entry of page.entries) if (!this.over && this.spot.take(entry)) this.listener(entry)
+        this.spot.reach(page.cursor)
+        more = page.more
+      } catch (error) {
+        if (!(await retry(error))) return this.refused(error)
+      }
+    }
+    const { waiting } = this
+    this.waiting = undefined
+    for (const entry of waiting) this.hear(entry)
+  }
+}
