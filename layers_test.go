@@ -40,9 +40,10 @@ var layers = map[string][]string{
 	"call":            {root, "internal/*"},
 	"web":             nil,
 	"client":          {root, "vector", "internal/*"},
+	"internal/doctor": {root, "internal/*"}, // a client too, of pabal doctor
 	"embed":           {root, "internal/*", "transport", "api", "auth", "presence", "call", "broker/*"},
 	"server":          {root, "internal/*", "transport", "dialect/*", "broker/*", "api", "auth", "presence", "call", "web", "embed"},
-	"cmd":             {root, "vector", "server", "client", "auth"},
+	"cmd":             {root, "vector", "server", "client", "auth", "internal/doctor"},
 	"examples":        {root, "embed", "call", "auth"},
 }
 
@@ -59,7 +60,7 @@ type home struct {
 var homes = map[string]home{
 	"github.com/gobwas/":              {folders: []string{"internal/websocket"}},
 	"github.com/golang-jwt/":          {folders: []string{"auth"}, tests: true},
-	"github.com/coder/websocket":      {folders: []string{"client", "internal/readers"}, tests: true},
+	"github.com/coder/websocket":      {folders: []string{"client", "internal/readers", "internal/doctor"}, tests: true},
 	"github.com/prometheus/":          {folders: []string{"server"}},
 	"github.com/shirou/gopsutil":      {folders: []string{"server"}},
 	"github.com/quic-go/":             {folders: []string{"server"}},

@@ -3,13 +3,15 @@
 //	pabal serve           run a node
 //	pabal pub CHANNEL …   publish
 //	pabal sub CHANNEL …   read
+//	pabal doctor URL      say which techniques pass between here and a server
 //	pabal config check    say what serve would run with, and where that is from
 //	pabal data …          check, export, import, compact the data directory
 //	pabal token …         make a token, explain one, make a key
 //	pabal version         say what this is
 //
 // It ends with 0 if all went well, 1 if something failed, 2 if it was asked for
-// what it does not know, and 130 if pub, sub or data were interrupted.
+// what it does not know, 3 if no technique passes that doctor tries, and 130 if
+// pub, sub, doctor or data were interrupted.
 package main
 
 import (
@@ -35,12 +37,13 @@ const (
 
 const description = `A real-time server for the web: one log, every technique.
 
-Ends with 0 if all went well, 1 if something failed, 2 if it was asked for what it does not know, 130 if pub, sub or data were interrupted.`
+Ends with 0 if all went well, 1 if something failed, 2 if it was asked for what it does not know, 3 if no technique passes that doctor tries, 130 if pub, sub, doctor or data were interrupted.`
 
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run a node."`
 	Pub     pubCmd     `cmd:"" help:"Publish to a channel."`
 	Sub     subCmd     `cmd:"" help:"Read channels, by any technique, and go on after a break."`
+	Doctor  doctorCmd  `cmd:"" help:"Measure which techniques pass between here and a server, and say which to use."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
 	Data    dataCmd    `cmd:"" help:"Check, export, import and compact the data directory of a stopped server."`
 	Token   tokenCmd   `cmd:"" help:"Make a token, explain one, make a key for them."`
