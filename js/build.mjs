@@ -1,5 +1,5 @@
-// Builds the client. `node build.mjs` makes what the package holds, in dist/; build.mjs is also what the pages' build calls, for what a server
-// gives out at /pabal.js, /pabal.mjs and /pabal-worker.js.
+// Builds the client. `node build.mjs` makes what the package holds, in dist/; build.mjs is also what the pages' build calls,
+// for what a server gives out at /pabal.js, /pabal.mjs and /pabal-worker.mjs.
 import { build } from 'esbuild'
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,18 @@ import { fileURLToPath } from 'node:url'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const src = (name) => join(here, 'src', name)
-const common = { bundle: true, minify: true, target: 'es2022', legalComments: 'none', charset: 'utf8', absWorkingDir: here }
+/**
+ * Names that only the client itself uses, of members that are private or internal: they are made short. None of them may be a member of what
+ * anybody else makes or gets: of an option, a target, a frame, an object of the browser.
+ */
+export const internal = (
+  'adopt against answered answers begun behind better candidate catchUp changed changing complete controller failed ' +
+  'failures faults feed feeds forced groups hurry inquiries isAhead judge ladder latest listeners memory network ' +
+  'opened opening paused presences probeAfter probed probeSoon reader remembers reopenSoon running signs spots timers ' +
+  'waiting wanted works'
+).split(' ')
+const mangleProps = new RegExp(`^(${internal.join('|')})$`)
+const common = { bundle: true, minify: true, mangleProps, target: 'es2022', legalComments: 'none', charset: 'utf8', absWorkingDir: here }
 
 /** What has hooks, and what those import. */
 const frameworks = ['react', 'preact', 'vue', 'svelte']
@@ -18,13 +29,15 @@ const external = ['react', 'preact', 'preact/hooks', 'vue']
 const modules = (options) => build({ ...common, format: 'esm', splitting: true, metafile: true, external, ...options })
 
 /** One script with all of it, as the global `pabal`. */
-const script = (outfile) => build({ ...common, format: 'iife', globalName: 'pabal', entryPoints: [src('index.ts')], outfile })
+const script = (outfile) =>
+  build({ ...common, format: 'iife', globalName: 'pabal', entryPoints: [src('index.ts')], outfile })
 
 /** What a server gives out, into folder: its parts are named by their content. */
 export async function buildForServer(folder) {
   await script(join(folder, 'pabal.js'))
   const entryPoints = { pabal: src('index.ts'), 'pabal-worker': src('worker.ts') }
-  const { metafile } = await modules({ entryPoints, outdir: folder, outExtension: { '.js': '.mjs' }, chunkNames: 'client/[name]-[hash]' })
+  const names = { outExtension: { '.js': '.mjs' }, chunkNames: 'client/[name]-[hash]' }
+  const { metafile } = await modules({ entryPoints, outdir: folder, ...names })
   return metafile
 }
 
@@ -49,12 +62,13 @@ export async function buildPackage(folder = join(here, 'dist')) {
   await script(join(folder, 'pabal.js'))
   const types = join(folder, 'types')
   const compiler = join(here, 'node_modules/typescript/bin/tsc')
-  execFileSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json'), '--outDir', types], { stdio: 'inherit' })
+  const project = join(here, 'tsconfig.types.json')
+  execFileSync(process.execPath, [compiler, '-p', project, '--outDir', types], { stdio: 'inherit' })
   declare(types)
   return metafile
 }
 
-/** Declarations name each other by what they declare: .js in those of ES modules, .cjs in the copies that are of CommonJS. */
+/** Declarations name each other by what they declare: .js in those of ES modules, .cjs in the copies of CommonJS. */
 function declare(folder) {
   const names = readdirSync(folder, { recursive: true }).map(String)
   for (const name of names.filter((name) => name.endsWith('.d.ts'))) {

@@ -1,6 +1,7 @@
 import type { CallOptions } from './channel.ts'
-import type { Pabal } from './client.ts'
+import { newID, type Pabal } from './client.ts'
 import { PabalError, type Problem } from './error.ts'
+import { dataOf } from './publish.ts'
 import { deferred } from './time.ts'
 import type { Entry } from './types.ts'
 
@@ -11,14 +12,15 @@ const again = 15_000
 export async function call(
   client: Pabal,
   channel: string,
-  content: Record<string, unknown>,
+  data: unknown,
   { timeout, part, signal }: CallOptions,
 ): Promise<unknown> {
   signal?.throwIfAborted()
-  const id = client.newID()
+  const id = newID()
   const answer = deferred<unknown>()
-  const command = { command: 'call', channel, call: id, ...content, ...(timeout !== undefined && { timeout }) }
-  const forget = client.inbox(id, (entry) => take(entry, answer, part))
+  const command = { command: 'call', channel, call: id, ...dataOf(data), ...(timeout !== undefined && { timeout }) }
+  const inquiries = await client.inquiries()
+  const forget = inquiries.inbox(id, (entry) => take(entry, answer, part))
   const asked = new AbortController()
   const ask = () => void client.send(command, asked.signal).catch((error: unknown) => answer.reject(error))
   const cancel = () => {
@@ -28,7 +30,7 @@ export async function call(
   signal?.addEventListener('abort', cancel)
   let timer: ReturnType<typeof setInterval> | undefined
   try {
-    await Promise.race([client.name(), answer.promise])
+    await Promise.race([inquiries.name(), answer.promise])
     timer = setInterval(ask, again)
     ask()
     return await answer.promise

@@ -1,6 +1,7 @@
 import type { Pabal } from './client.ts'
 import type { History, Range } from './history.ts'
 import type { Member } from './presence.ts'
+import { kit } from './load.ts'
 import type { Subscription, SubscribeOptions } from './subscription.ts'
 import type { Entry } from './types.ts'
 
@@ -60,7 +61,7 @@ export class Channel<T = unknown> {
 
   /** Yields each entry, in order, each once. Who is slow is further behind, and no queue grows. */
   async *entries(options: SubscribeOptions = {}): AsyncGenerator<Entry<T>> {
-    const { entries } = await import('./entries.ts')
+    const { entries } = await kit()
     yield* entries(this as Channel<T>, options)
   }
 
@@ -69,46 +70,33 @@ export class Channel<T = unknown> {
    * is repeated, under one ID, through whatever happens to the network; what the server refuses is a PabalError.
    */
   async publish(data: T | string | Uint8Array, options: PublishOptions = {}): Promise<Published> {
-    const { id = this.client.newID(), signal, ...rest } = options
-    const reply = await this.client.send({ command: 'publish', channel: this.name, ...rest, ...dataOf(data), messageId: id }, signal)
-    return { cursor: reply.cursor!, duplicate: reply.duplicate ?? false }
+    const { publish } = await kit()
+    return publish(this.client, this.name, data, options)
   }
 
   /** Reads a part of the log once: what follows a cursor or a time, or the newest before one. */
   async history(range: Range = {}): Promise<History<T>> {
-    return this.client.history<T>(this.name, range)
+    const { history } = await kit()
+    return history<T>(this.client, this.name, range)
   }
 
   /** Being here, and who else is. */
   get presence(): Presence {
-    const presence = this.client.presence(this.name)
+    const presence = this.client.inquiries().then((inquiries) => inquiries.presence(this.name))
     return {
       enter: async (data) => (await presence).enter(data),
       leave: async () => (await presence).leave(),
       get: async () => (await presence).get(),
       watch: (listener) => {
-        let stop: (() => void) | undefined
-        let over = false
-        void presence.then((p) => over || (stop = p.watch(listener)))
-        return () => {
-          over = true
-          stop?.()
-        }
+        const stop = presence.then((presence) => presence.watch(listener))
+        return () => void stop.then((stop) => stop())
       },
     }
   }
 
   /** Asks the application, whoever it has named for this channel, and resolves with its answer. */
   async call<A = unknown>(data: unknown, options: CallOptions = {}): Promise<A> {
-    const { call } = await import('./call.ts')
-    return (await call(this.client, this.name, dataOf(data), options)) as A
+    const { call } = await kit()
+    return (await call(this.client, this.name, data, options)) as A
   }
-}
-
-/** The members of a command that carry data. */
-export function dataOf(data: unknown): Record<string, unknown> {
-  if (!(data instanceof Uint8Array)) return { data }
-  let binary = ''
-  for (let i = 0; i < data.length; i += 0x8000) binary += String.fromCharCode(...data.subarray(i, i + 0x8000))
-  return { data: btoa(binary), encoding: 'base64' }
 }

@@ -1,13 +1,12 @@
 import { Channel } from './channel.ts'
-import { Group, type GroupHome } from './group.ts'
-import type { History, Range } from './history.ts'
-import { watchLife } from './life.ts'
-import { Memory } from './memory.ts'
-import type { Presences } from './presence.ts'
-import { deferred } from './time.ts'
+import { Group } from './group.ts'
+import { kit, load } from './load.ts'
+import type { Memory } from './memory.ts'
+import type { Reader } from './reader.ts'
+import type { Inquiries } from './inquiries.ts'
 import { Subscription, type SubscribeOptions } from './subscription.ts'
 import type { Entry, Meter, Reply, Status, Technique, Transport } from './types.ts'
-import { Upstream } from './upstream.ts'
+import type { Upstream } from './upstream.ts'
 
 export interface Options {
   /** Says who asks. A function is asked again before a token ends, and when the server does not take one. */
@@ -41,61 +40,43 @@ const states = ['idle', 'live', 'paused', 'connecting', 'waiting', 'offline']
  * itself what works here.
  */
 export function connect(url?: string, options: Options = {}): Pabal {
-  const page = typeof location === 'undefined' ? undefined : location.href
-  if (url === undefined && page === undefined) throw new Error("connect: there is no page here: give the server's URL")
+  const page = globalThis.location?.href
+  if (!(url ?? page)) throw new Error("connect: there is no page here: give the server's URL")
   return new Pabal(new URL(url ?? '/', page).href.replace(/\/+$/, ''), options)
 }
 
 export class Pabal {
   status: Status = { state: 'idle', technique: undefined }
   /** By what the server knows this client. Who knows it can read what comes to it. */
-  readonly connection = randomID()
-  private readonly groups = new Map<string, Group>()
+  readonly connection = newID()
+  /** @internal */
+  readonly techniques: Map<string, () => Promise<Transport>>
+  /** @internal Whether the client reads in the name of its connection. */
+  named = false
+  /** @internal One for each way of reading. */
+  readonly groups = new Map<string, Group>()
+  /** @internal */
+  memory: Memory | undefined
+  /** @internal Commands go here, once there is one. */
+  up: Promise<Upstream> | undefined
+  /** @internal */
+  closed = false
   private readonly listeners = new Set<(status: Status) => void>()
-  private readonly home: GroupHome
-  private readonly up: Upstream
-  private readonly memory: Memory
-  private readonly presences = new Map<string, Promise<Presences>>()
-  private readonly calls = new Map<string, (entry: Entry) => void>()
   private readonly roads = new Set<() => void>()
-  private answers: Subscription | undefined
-  private answered: string | undefined
-  private readonly forgetLife: () => void
-  private token: Promise<string> | undefined
-  private named = false
-  private closed = false
+  private readonly remembers: Promise<unknown> | undefined
+  private readonly life: Promise<() => void> | undefined
+  private asked: Promise<Inquiries> | undefined
+  private known: Promise<string> | undefined
 
   /** @internal Use {@link connect}. */
   constructor(
     readonly url: string,
     readonly options: Options,
   ) {
-    this.memory = new Memory(url, options.remember)
-    const token = this.tokenOf
-    this.home = {
-      url,
-      techniques: techniquesOf(url, options),
-      meter: options.meter,
-      token,
-      connection: () => (this.named ? this.connection : undefined),
-      remembered: () => (options.techniques?.length === 1 ? undefined : this.memory.technique()),
-      remember: (technique) => this.memory.works(technique),
-      fetch: async ({ channel, cursor, since }) => this.history(channel, { cursor, since }),
-      moved: (channel, cursor) => this.memory.reached(channel, cursor),
-      opened: () => this.roads.forEach((tell) => tell()),
-      changed: () => {
-        if (this.main.status.state === 'idle') this.roads.forEach((tell) => tell())
-        this.changed()
-      },
-    }
-    this.up = new Upstream({ url, connection: this.connection, link: () => this.main.reader.link, token })
-    this.forgetLife = watchLife({
-      each: (act) => this.groups.forEach((group) => act(group.reader)),
-      hidden: options.hidden ?? 'keep',
-      changed: () => this.changed(),
-      hurry: () => this.up.hurry(),
-      save: () => this.memory.save(),
-    })
+    this.techniques = techniquesOf(url, options)
+    const { remember } = options
+    if (remember !== undefined) this.remembers = load(() => import('./memory.ts')).then((m) => (this.memory = new m.Memory(url, remember)))
+    if (globalThis.document) this.life = load(() => import('./life.ts')).then((m) => m.watchLife(this))
   }
 
   channel<T = unknown>(name: string): Channel<T> {
@@ -114,66 +95,42 @@ export class Pabal {
    * Resolves once it reads; if it cannot, it rejects and all goes on as it was.
    */
   async hop(technique?: string): Promise<void> {
-    const { link } = this.main.reader
-    if (this.options.share && link) await link({ command: 'hop', technique })
-    else await Promise.all([...this.groups.values()].map((group) => group.reader.hop(technique)))
+    return (await kit()).hop(this, technique)
   }
 
   /** Ends all. What was not acknowledged is rejected. */
   close(): void {
     this.closed = true
-    this.forgetLife()
-    this.memory.save()
-    this.up.close()
-    for (const group of this.groups.values()) group.reader.stop()
-    this.groups.clear()
-    this.set({ state: 'closed', technique: this.status.technique })
+    void this.life?.then((forget) => forget())
+    this.memory?.save()
+    void this.up?.then((up) => up.close())
+    for (const { reader } of this.groups.values()) reader.stop()
+    this.set({ ...this.status, state: 'closed' })
   }
 
   /** @internal */
   subscribe(channel: string, listener: (entry: Entry) => void, options: SubscribeOptions): Subscription {
     if (this.closed) throw new Error('subscribe: the client is closed')
     const group = this.group(options)
-    const cursor = options.cursor ?? this.memory.cursor(channel)
-    const subscription = new Subscription(channel, listener, { ...options, cursor }, (left) => group.leave(left))
-    group.join(subscription)
+    const subscription = new Subscription(channel, listener, options, (left) => group.leave(left))
+    const join = () => {
+      subscription.begin(this.memory?.cursor(channel))
+      if (!subscription.over) group.join(subscription)
+    }
+    if (this.remembers) void this.remembers.then(join)
+    else join()
     return subscription
   }
 
   /** @internal Gives the server a command, until it is known what came of it. */
-  send(command: Record<string, unknown>, signal?: AbortSignal): Promise<Reply> {
-    if (this.closed) return Promise.reject(new Error(`${String(command.command)}: the client is closed`))
-    return this.up.send(command, signal)
+  async send(command: Record<string, unknown>, signal?: AbortSignal): Promise<Reply> {
+    const up = await (this.up ??= kit().then((m) => new m.Upstream(this)))
+    return up.send(command, signal)
   }
 
-  /** @internal */
-  async history<T>(channel: string, range: Range): Promise<History<T>> {
-    const { history } = await import('./history.ts')
-    return history<T>({ url: this.url, token: await this.tokenOf(), patience: 10_000, meter: this.options.meter }, channel, range)
-  }
-
-  /** @internal */
-  presence(channel: string): Promise<Presences> {
-    let presence = this.presences.get(channel)
-    if (!presence) {
-      presence = import('./presence.ts').then(({ Presences }) => new Presences(this, channel))
-      this.presences.set(channel, presence)
-    }
-    return presence
-  }
-
-  /** @internal Has what comes to the inbox under key taken, until the function that it returns is called. */
-  inbox(key: string, take: (entry: Entry) => void): () => void {
-    void this.name()
-    this.calls.set(key, take)
-    this.answers ??= this.subscribe(`$conn/${this.connection}`, (entry) => this.calls.get(entry.key ?? '')?.(entry), { since: 'all', cursor: this.answered })
-    return () => {
-      this.calls.delete(key)
-      if (this.calls.size || !this.answers) return
-      this.answered = this.answers.cursor
-      this.answers.stop()
-      this.answers = undefined
-    }
+  /** @internal What is asked in the name of the connection. */
+  inquiries(): Promise<Inquiries> {
+    return (this.asked ??= kit().then((m) => new m.Inquiries(this)))
   }
 
   /** @internal Calls tell whenever another road reads. Returns how to end that. */
@@ -182,55 +139,48 @@ export class Pabal {
     return () => this.roads.delete(tell)
   }
 
-  /** @internal Whether what reads also sends. */
-  get twoWay(): boolean {
-    return this.main.reader.link !== undefined
+  /** @internal */
+  opened(): void {
+    void kit()
+    for (const tell of this.roads) tell()
   }
 
-  /** @internal From now on the client reads in the name of its connection. Resolves once it does, or if there is nothing that it reads. */
-  async name(): Promise<void> {
-    const { reader } = this.main
-    if (!this.named) reader.reopenSoon()
-    this.named = true
-    while (reader.unnamed) {
-      const next = deferred<void>()
-      const forget = this.onRoad(next.resolve)
-      await next.promise
-      forget()
+  /** @internal The reader that is of no options. */
+  get reader(): Reader {
+    return this.group({}).reader
+  }
+
+  /** @internal Where it is kept what works on this network. A page cannot tell networks apart but by their kind. */
+  get network(): string {
+    const here = globalThis.navigator as { connection?: { type?: string } } | undefined
+    return `pabal.road.${here?.connection?.type} ${this.url}`
+  }
+
+  /** @internal The token, as it is known or afresh. */
+  async token(fresh = false): Promise<string | undefined> {
+    const { token } = this.options
+    if (typeof token !== 'function') return token
+    if (fresh) this.known = undefined
+    try {
+      return await (this.known ??= (async () => token())())
+    } catch (error) {
+      this.known = undefined
+      throw error
     }
   }
 
-  /** @internal */
-  newID(): string {
-    return randomID()
-  }
-
-  private get main(): Group {
-    return this.group({})
+  /** @internal The client fares as the worst of its readers does. */
+  changed(): void {
+    if (this.closed) return
+    const rank = (status: Status) => states.indexOf(status.state)
+    this.set([...this.groups.values()].map((group) => group.reader.status).reduce((worst, other) => (rank(other) > rank(worst) ? other : worst)))
   }
 
   private group({ only, every }: SubscribeOptions): Group {
-    const key = `${only ?? ''} ${every ?? ''}`
+    const key = `${only} ${every}`
     let group = this.groups.get(key)
-    if (!group) this.groups.set(key, (group = new Group(this.home, { only, every })))
+    if (!group) this.groups.set(key, (group = new Group(this, { only, every })))
     return group
-  }
-
-  private readonly tokenOf = async (fresh = false): Promise<string | undefined> => {
-    const { token } = this.options
-    if (typeof token !== 'function') return token
-    if (fresh) this.token = undefined
-    this.token ??= (async () => token())()
-    return this.token.catch((error: unknown) => {
-      this.token = undefined
-      throw error
-    })
-  }
-
-  private changed(): void {
-    let worst = this.main.status
-    for (const { status } of this.groups.values()) if (states.indexOf(status.state) > states.indexOf(worst.state)) worst = status
-    this.set(worst)
   }
 
   private set(status: Status): void {
@@ -241,7 +191,7 @@ export class Pabal {
 
 function techniquesOf(url: string, options: Options): Map<string, () => Promise<Transport>> {
   const { techniques, share } = options
-  if (share && typeof document !== 'undefined') {
+  if (share && globalThis.document) {
     return new Map([['shared', () => import('./tabs.ts').then((m) => m.join(url, options))]])
   }
   const all = new Map<string, () => Promise<Transport>>()
@@ -255,6 +205,6 @@ function techniquesOf(url: string, options: Options): Map<string, () => Promise<
 }
 
 /** 128 random bits, as 32 hexadecimal digits. */
-function randomID(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+export function newID(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (256 + byte).toString(16).slice(1)).join('')
 }

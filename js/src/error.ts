@@ -1,29 +1,24 @@
 /** An error as the server explains it (RFC 9457), or an intermediary in its stead. */
 export class PabalError extends Error {
   override readonly name = 'PabalError'
-  readonly status: number
+  declare readonly status: number
   /** Such as `/problems/limit`. */
-  readonly type: string
-  readonly title: string
-  readonly limit: string | undefined
-  readonly max: number | undefined
+  declare readonly type: string
+  declare readonly title: string
+  declare readonly limit: string | undefined
+  declare readonly max: number | undefined
   /** Of a publish with ifMatch that came too late (412): where the channel ends. */
-  readonly cursor: string | undefined
+  declare readonly cursor: string | undefined
   /** Seconds after which it may go better. */
-  readonly retryAfter: number | undefined
-  /** It is not in Pabal's words: something on the way has said it. */
-  readonly foreign: boolean
+  declare readonly retryAfter: number | undefined
 
-  constructor(problem: Problem, foreign = false) {
+  constructor(
+    problem: Problem,
+    /** It is not in Pabal's words: something on the way has said it. */
+    readonly foreign = false,
+  ) {
     super(problem.detail || problem.title || `status ${problem.status}`)
-    this.status = problem.status ?? 0
-    this.type = problem.type ?? 'about:blank'
-    this.title = problem.title ?? ''
-    this.limit = problem.limit
-    this.max = problem.max
-    this.cursor = problem.cursor
-    this.retryAfter = problem.retryAfter
-    this.foreign = foreign
+    Object.assign(this, { status: 0, type: 'about:blank', title: '' }, problem)
   }
 
   /** It may go better later, unchanged. */
@@ -64,21 +59,4 @@ export class SilentError extends Error {
 /** The token callback failed, or the server does not take what it gave. */
 export class TokenError extends Error {
   override readonly name = 'TokenError'
-}
-
-/** The error that a failed response stands for. */
-export async function problemOf(response: Response): Promise<PabalError> {
-  const said: unknown = await response.json().catch(() => null)
-  const seconds = Number(response.headers.get('Retry-After')) || undefined
-  const ours = !!said && typeof said === 'object' && 'status' in said && 'title' in said
-  const problem: Problem = ours ? (said as Problem) : { title: `${response.status} ${response.statusText}`.trim() }
-  return new PabalError({ ...problem, status: response.status, ...(seconds && { retryAfter: seconds }) }, !ours)
-}
-
-const refusals = /error=["']?(incremental_refused|connection_limit_reached)/
-
-/** Whether an intermediary says that it lets nothing through piece by piece (RFC 10036), or keeps no such response open. */
-export function refusedOnTheWay(response: Response): boolean {
-  const { status } = response
-  return (status === 501 || status === 429) && refusals.test(response.headers.get('Proxy-Status') ?? '')
 }

@@ -1,5 +1,7 @@
+import type { Pabal } from './client.ts'
+import { openTime } from './reader.ts'
 import { ask } from './transports/ask.ts'
-import type { Entry, Notice, Target } from './types.ts'
+import type { Entry, Notice } from './types.ts'
 
 export interface Range {
   /** The newest that lie before this cursor. Without the others. */
@@ -25,11 +27,13 @@ export interface History<T = unknown> {
 }
 
 /** Reads a part of one channel's log, once. */
-export async function history<T>(target: Omit<Target, 'places'>, channel: string, range: Range): Promise<History<T>> {
+export async function history<T>(client: Pabal, channel: string, range: Range): Promise<History<T>> {
   const { before, cursor, since, limit, only } = range
   const place = { channel, cursor, since: before === undefined ? (since ?? 'all') : undefined }
   const query = { ...(limit && { limit: String(limit) }), ...(before !== undefined && { before }) }
-  const { batches, next, begin, more } = await ask({ ...target, places: [place], only }, 'poll', query, target.patience)
+  const { url, options } = client
+  const target = { url, meter: options.meter, token: await client.token(), places: [place], only, patience: openTime }
+  const { batches, next, begin, more } = await ask(target, 'poll', query, openTime)
   return {
     entries: batches.flatMap((batch) => batch.entries) as Entry<T>[],
     notices: batches.flatMap((batch) => batch.notices),

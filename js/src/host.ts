@@ -139,14 +139,15 @@ export class Host {
         await client.hop(command.technique as string | undefined)
         return { ok: true }
       case 'call':
-        this.answer(tab, String(command.call))
+        await this.answer(tab, String(command.call))
         break
       case 'presence': {
-        await client.name()
+        const inquiries = await client.inquiries()
+        await inquiries.name()
         if (command.leave) return this.leave(tab, channel)
         const tabs = this.present.get(channel) ?? new Set()
         this.present.set(channel, tabs.add(tab))
-        await (await client.presence(channel)).enter(command.data)
+        await inquiries.presence(channel).enter(command.data)
         return { ok: true, channel }
       }
     }
@@ -156,12 +157,12 @@ export class Host {
   /** Tabs of one browser are one connection: it is present while one of them is. */
   private async leave(tab: string, channel: string): Promise<Reply> {
     const tabs = this.present.get(channel)
-    if (tabs?.delete(tab) && !tabs.size) await (await this.client.presence(channel)).leave()
+    if (tabs?.delete(tab) && !tabs.size) await (await this.client.inquiries()).presence(channel).leave()
     return { ok: true, channel }
   }
 
-  private answer(tab: string, call: string): void {
-    const forget = this.client.inbox(call, (entry) => {
+  private async answer(tab: string, call: string): Promise<void> {
+    const forget = (await this.client.inquiries()).inbox(call, (entry) => {
       for (const [id, read] of this.reads) if (read.tab === tab) this.put({ ...entry, channel: read.inbox }, id)
       if (entry.type !== 'part') forget()
     })

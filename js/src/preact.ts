@@ -6,25 +6,38 @@ import type { Entry, Status } from './types.ts'
 
 export type { ChannelOptions, Client, Latest, LatestOptions } from './store.ts'
 
-// Hooks for Preact 10 and later, without its compat. Each reads while its component is mounted; on a server, and without a client,
-// there is nothing yet.
+// Hooks for Preact 10 and later, without its compat. Each reads while its component is mounted; on a server, and without a
+// client, there is nothing yet.
 
 /**
- * The last entries of a channel, in order: another array when there are others. Begins anew when pabal, name or what options say
- * changes. That the channel cannot be read is thrown while rendering, to the nearest error boundary, unless options.error hears it.
+ * The last entries of a channel, in order: another array when there are others. Begins anew when pabal, name or what
+ * options say changes. That the channel cannot be read is thrown while rendering, to the nearest error boundary, unless
+ * options.error hears it.
  */
-export function useChannel<T = unknown>(pabal: Client | undefined, name: string, options: ChannelOptions = {}): readonly Entry<T>[] {
+export function useChannel<T = unknown>(
+  pabal: Client | undefined,
+  name: string,
+  options: ChannelOptions = {},
+): readonly Entry<T>[] {
   return useEntries(feeds.channelFeed<T>, pabal, name, options)
 }
 
 /** The last entry of a channel; by key, the latest of each key. Otherwise as {@link useChannel}. */
-export function useLatest<T = unknown>(pabal: Client | undefined, name: string, options: LatestOptions & { by: 'key' }): Latest<T>
+export function useLatest<T = unknown>(
+  pabal: Client | undefined,
+  name: string,
+  options: LatestOptions & { by: 'key' },
+): Latest<T>
 export function useLatest<T = unknown>(
   pabal: Client | undefined,
   name: string,
   options?: LatestOptions & { by?: undefined },
 ): Entry<T> | undefined
-export function useLatest<T>(pabal: Client | undefined, name: string, options: LatestOptions = {}): Latest<T> | Entry<T> | undefined {
+export function useLatest<T>(
+  pabal: Client | undefined,
+  name: string,
+  options: LatestOptions = {},
+): Latest<T> | Entry<T> | undefined {
   return useEntries(feeds.lastOrLatestFeed<T>, pabal, name, options)
 }
 

@@ -1,4 +1,6 @@
 import type { Pabal } from './client.ts'
+import { history } from './history.ts'
+import type { Inquiries } from './inquiries.ts'
 import { backoff, sleep } from './time.ts'
 import type { Entry } from './types.ts'
 
@@ -23,16 +25,17 @@ export class Presences {
 
   constructor(
     private readonly client: Pabal,
+    private readonly inquiries: Inquiries,
     private readonly channel: string,
   ) {}
 
   /** Is present with data from now on, whatever happens to the connection, until leave. */
   async enter(data?: unknown): Promise<void> {
     this.data = { value: data }
-    await this.client.name()
+    await this.inquiries.name()
     // Each road has to say it anew.
     this.unlisten ??= this.client.onRoad(() => void this.say().catch(() => {}))
-    this.timer ??= setInterval(() => this.client.twoWay || void this.say().catch(() => {}), again)
+    this.timer ??= setInterval(() => this.client.reader.link || void this.say().catch(() => {}), again)
     return this.say()
   }
 
@@ -107,11 +110,11 @@ export class Presences {
 
   private async set(): Promise<{ members: Member[]; cursor: string }> {
     const known = new Map<string, Member>()
-    let page = await this.client.history(this.log, { since: 'all', only: 'latest' })
+    let page = await history(this.client, this.log, { since: 'all', only: 'latest' })
     for (;;) {
       for (const entry of page.entries) apply(known, entry)
       if (!page.more) return { members: [...known.values()], cursor: page.cursor }
-      page = await this.client.history(this.log, { cursor: page.cursor, only: 'latest' })
+      page = await history(this.client, this.log, { cursor: page.cursor, only: 'latest' })
     }
   }
 

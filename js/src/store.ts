@@ -8,13 +8,18 @@ import type { Entry, Notice, Status } from './types.ts'
 export interface Client {
   readonly status: Status
   onStatus(listener: (status: Status) => void): () => void
-  channel<T>(name: string): {
-    subscribe(
-      listener: (entry: Entry<T>) => void,
-      options: SubscribeOptions,
-    ): { readonly cursor: string | undefined; stop(): void }
-    readonly presence: { watch(listener: (members: Member[]) => void): () => void }
-  }
+  channel<T>(name: string): Source<T>
+}
+
+/** What they need of a channel. */
+export interface Source<T> {
+  subscribe(listener: (entry: Entry<T>) => void, options: SubscribeOptions): Subscribed
+  readonly presence: { watch(listener: (members: Member[]) => void): () => void }
+}
+
+interface Subscribed {
+  readonly cursor: string | undefined
+  stop(): void
 }
 
 /** What hears of a channel beside its entries. It may be another function each time. */
@@ -55,8 +60,9 @@ export interface Store<S> {
 type Start<S> = (change: (next: (before: S) => S) => void, fail: (error: unknown) => void) => () => void
 
 /**
- * A store that reads while somebody listens. It begins and ends a moment after it was asked to, and ends later than others begin: who
- * listens, stops and listens again in one turn has one reading, and who goes from one channel to another keeps the connection.
+ * A store that reads while somebody listens. It begins and ends a moment after it was asked to, and ends later than
+ * others begin: who listens, stops and listens again in one turn has one reading, and who goes from one channel to
+ * another keeps the connection.
  */
 class Feed<S> implements Store<S> {
   private value: S
@@ -100,12 +106,7 @@ class Feed<S> implements Store<S> {
       this.failure = undefined
       this.tell()
     }
-    try {
-      this.stop = this.start(this.change, this.fail)
-    } catch (error) {
-      this.stop = () => {}
-      this.fail(error)
-    }
+    this.stop = this.start(this.change, this.fail)
   }
 
   private readonly change = (next: (before: S) => S): void => {
@@ -179,7 +180,8 @@ export function lastOrLatestFeed<T>(
 
 /** Who is present in a channel. */
 export function presenceFeed(client: Client | undefined, name: string): Store<readonly Member[]> {
-  return new Feed<readonly Member[]>([], (change) => client?.channel(name).presence.watch((members) => change(() => members)) ?? nothing)
+  const none: readonly Member[] = []
+  return new Feed(none, (change) => client?.channel(name).presence.watch((members) => change(() => members)) ?? nothing)
 }
 
 const idle: Status = { state: 'idle', technique: undefined }
@@ -195,8 +197,8 @@ export function statusFeed(client: Client | undefined): Store<Status> {
 }
 
 /**
- * What entries come to. All that come in one turn are one change. A reading that was ended goes on where it was. When the history
- * breaks (`$reset`), what was held need not be part of the log any more: it is dropped, and what options ask for of the past is read anew.
+ * What entries come to: add makes it of what was before and all that has come in one turn. A reading that was ended goes on
+ * where it was.
  */
 function entriesFeed<T, S>(
   client: Client | undefined,
@@ -206,62 +208,93 @@ function entriesFeed<T, S>(
   empty: S,
   add: (before: S, fresh: Entry<T>[]) => S,
 ): Store<S> {
+  const options = { since, ...(only && { only }), ...(every && { every }) }
+  const past = cursor === undefined && since !== 'now'
   let reached = cursor
-  const fromPast = cursor === undefined && since !== 'now'
   return new Feed<S>(empty, (change, fail) => {
     if (!client) return nothing
-    const channel = client.channel<T>(name)
-    let fresh: Entry<T>[] = []
-    let current: object | undefined
-    const flush = () => {
-      const taken = fresh
-      fresh = []
-      if (taken.length) change((before) => add(before, taken))
-    }
-    const subscribe = (from: string | undefined) => {
-      const me = {}
-      current = me
-      return channel.subscribe(
-        (entry) => {
-          if (current === me && fresh.push(entry) === 1) queueMicrotask(flush)
-        },
-        {
-          since,
-          cursor: from,
-          ...(only && { only }),
-          ...(every && { every }),
-          notice: (notice) => {
-            if (current !== me) return
-            if (notice.notice === '$reset') reset()
-            hears().notice?.(notice)
-          },
-          error: (error) => {
-            if (current !== me) return
-            const told = hears().error
-            if (told) told(error)
-            else fail(error)
-          },
-        },
-      )
-    }
-    const reset = () => {
-      fresh = []
-      change(() => empty)
-      if (!fromPast) return
-      current = undefined
-      queueMicrotask(() => {
-        if (over) return
-        const before = subscription
-        subscription = subscribe(undefined)
-        before.stop()
-      })
-    }
-    let over = false
-    let subscription = subscribe(reached)
+    const follower = new Follower<T>(client.channel<T>(name), options, past, {
+      fresh: (entries) => change((before) => add(before, entries)),
+      reset: () => change(() => empty),
+      notice: (notice) => hears().notice?.(notice),
+      error: (error) => (hears().error ?? fail)(error),
+    })
+    follower.begin(reached)
     return () => {
-      over = true
-      reached = current ? (subscription.cursor ?? reached) : undefined
-      subscription.stop()
+      reached = follower.stop() ?? reached
     }
   })
+}
+
+interface Told<T> extends Required<Listening> {
+  fresh(entries: Entry<T>[]): void
+  /** What was held need not be part of the log any more. */
+  reset(): void
+}
+
+/**
+ * Follows a channel, and tells what comes once a turn. When the history breaks (`$reset`), what was asked for of the past is
+ * read anew: by a subscription that begins before the other ends.
+ */
+class Follower<T> {
+  private fresh: Entry<T>[] = []
+  private subscription: Subscribed | undefined
+  /** The subscription that is listened to. */
+  private turn = 0
+  private over = false
+
+  constructor(
+    private readonly channel: Source<T>,
+    private readonly options: SubscribeOptions,
+    private readonly past: boolean,
+    private readonly told: Told<T>,
+  ) {}
+
+  begin(cursor: string | undefined): void {
+    const turn = ++this.turn
+    const mine = () => turn === this.turn
+    const before = this.subscription
+    try {
+      this.subscription = this.channel.subscribe((entry) => mine() && this.hear(entry), {
+        ...this.options,
+        cursor,
+        notice: (notice) => mine() && this.tell(notice),
+        error: (error) => mine() && this.told.error(error),
+      })
+    } catch (error) {
+      this.told.error(error) // the client is closed
+    }
+    before?.stop()
+  }
+
+  /** Ends it. It returns where that is. */
+  stop(): string | undefined {
+    this.over = true
+    this.subscription?.stop()
+    return this.subscription?.cursor
+  }
+
+  private hear(entry: Entry<T>): void {
+    if (this.fresh.push(entry) === 1) queueMicrotask(this.flush)
+  }
+
+  private readonly flush = (): void => {
+    const taken = this.fresh
+    this.fresh = []
+    if (taken.length) this.told.fresh(taken)
+  }
+
+  private tell(notice: Notice): void {
+    if (notice.notice === '$reset') {
+      this.fresh = []
+      this.told.reset()
+      if (this.past) this.beginAnew()
+    }
+    this.told.notice(notice)
+  }
+
+  private beginAnew(): void {
+    this.turn++ // what still comes of the old one is what the new one has
+    queueMicrotask(() => this.over || this.begin(undefined))
+  }
 }

@@ -20,8 +20,13 @@ export interface SubscribeOptions {
   signal?: AbortSignal
 }
 
-/** What catching up needs: entries that follow a place, and whether there are more. */
-export type Fetch = (place: Place) => Promise<{ entries: Entry[]; notices: Notice[]; cursor: string; more: boolean }>
+/** A part of a log. */
+export interface Page {
+  entries: Entry[]
+  notices: Notice[]
+  cursor: string
+  more: boolean
+}
 
 /**
  * One listener of a channel. Several on one channel share what is read; one that begins elsewhere than where reading stands has
@@ -32,7 +37,7 @@ export class Subscription {
   readonly ended: Promise<void>
   private readonly spot: Spot
   private waiting: Entry[] | undefined
-  private over = false
+  over = false
   private end = () => {}
 
   constructor(
@@ -92,22 +97,21 @@ export class Subscription {
     })
   }
 
-  /** Has fetched what lies between its own place and that of the others, and then goes on with them. */
-  async catchUp(fetch: Fetch, retry: (error: unknown) => Promise<boolean>): Promise<void> {
+  /** Has what it hears wait, until joined says that what lies before has been had. */
+  wait(): void {
     this.waiting = []
-    for (let more = true; more && !this.over; ) {
-      try {
-        const page = await fetch(this.place)
-        for (const notice of page.notices) if (this.spot.tell(notice)) this.options.notice?.(notice)
-        for (const entry of page.entries) if (!this.over && this.spot.take(entry)) this.listener(entry)
-        this.spot.reach(page.cursor)
-        more = page.more
-      } catch (error) {
-        if (!(await retry(error))) return this.refused(error)
-      }
-    }
-    const { waiting } = this
+  }
+
+  joined(): void {
+    const waiting = this.waiting ?? []
     this.waiting = undefined
     for (const entry of waiting) this.hear(entry)
+  }
+
+  /** Takes what has been fetched. */
+  take(page: Page): void {
+    for (const notice of page.notices) if (this.spot.tell(notice)) this.options.notice?.(notice)
+    for (const entry of page.entries) if (!this.over && this.spot.take(entry)) this.listener(entry)
+    this.spot.reach(page.cursor)
   }
 }

@@ -5,8 +5,8 @@ import type { Entry, Status } from './types.ts'
 
 export type { ChannelOptions, Client, Latest, LatestOptions } from './store.ts'
 
-// Stores for Svelte, 3 and later: `$entries` of one reads while the component is there. They keep to the contract of stores, and need
-// nothing of Svelte. A store that several components look at reads once.
+// Stores for Svelte, 3 and later: `$entries` of one reads while the component is there. They keep to the contract of stores,
+// and need nothing of Svelte. A store that several components look at reads once.
 
 export interface Readable<S> {
   /** Calls run with the value, at once and at each change. Returns how to end that. */

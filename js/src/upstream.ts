@@ -1,19 +1,12 @@
-import { PabalError, problemOf, type Problem } from './error.ts'
+import type { Pabal } from './client.ts'
+import { PabalError, type Problem } from './error.ts'
+import { problemOf } from './problem.ts'
 import { backoff, deferred, sleep, type Deferred } from './time.ts'
 import type { Command, Reply } from './types.ts'
 
 interface Waiting extends Deferred<Reply> {
   command: Record<string, unknown>
   signal: AbortSignal | undefined
-}
-
-/** What the way up needs of its client. */
-export interface Above {
-  url: string
-  connection: string
-  /** A WebSocket that is open, if there is one. */
-  link(): Command | undefined
-  token(fresh?: boolean): Promise<string | undefined>
 }
 
 /** How many commands go into one POST. */
@@ -30,10 +23,11 @@ export class Upstream {
   private failures = 0
   private wake = () => {}
 
-  constructor(private readonly above: Above) {}
+  constructor(private readonly client: Pabal) {}
 
   send(command: Record<string, unknown>, signal?: AbortSignal): Promise<Reply> {
     if (signal?.aborted) return Promise.reject(signal.reason as Error)
+    if (this.client.closed) return Promise.reject(new Error(`${String(command.command)}: the client is closed`))
     const waiting: Waiting = { ...deferred<Reply>(), command, signal }
     const abort = () => {
       this.queue = this.queue.filter((other) => other !== waiting)
@@ -64,7 +58,7 @@ export class Upstream {
     await Promise.resolve() // what is given in the same turn goes together
     while (this.queue.length) {
       const now = this.queue.slice(0, batch)
-      const link = this.above.link()
+      const link = this.client.reader.link
       const failure = await (link ? this.sendUp(link, now) : this.post(now))
       if (failure === undefined) this.failures = 0
       else await this.rest(failure)
@@ -88,8 +82,8 @@ export class Upstream {
 
   private async post(now: Waiting[]): Promise<unknown> {
     try {
-      let response = await this.request(now, await this.above.token())
-      if (response.status === 401) response = await this.request(now, await this.above.token(true))
+      let response = await this.request(now, await this.client.token())
+      if (response.status === 401) response = await this.request(now, await this.client.token(true))
       const type = response.headers.get('Content-Type') ?? ''
       // A command alone is answered with the status of its error.
       const replies = (await response.clone().text()).trim().split('\n')
@@ -120,7 +114,7 @@ export class Upstream {
 
   private request(now: Waiting[], token: string | undefined): Promise<Response> {
     const lines = now.map(({ command }, id) => JSON.stringify({ id, ...command }))
-    return fetch(`${this.above.url}/commands?connection=${this.above.connection}`, {
+    return fetch(`${this.client.url}/commands?connection=${this.client.connection}`, {
       method: 'POST',
       body: lines.join('\n'),
       headers: {

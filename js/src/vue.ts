@@ -7,12 +7,12 @@ import type { Entry, Status } from './types.ts'
 
 export type { ChannelOptions, Client, Latest, LatestOptions } from './store.ts'
 
-// Composables for Vue 3.3 and later. What they are given may be refs or getters. In a component each reads while that is mounted, so
-// nothing on a server; in a scope of its own, until that is disposed of.
+// Composables for Vue 3.3 and later. What they are given may be refs or getters. In a component each reads while that is
+// mounted, so nothing on a server; in a scope of its own, until that is disposed of.
 
 /**
- * The last entries of a channel, in order: another array when there are others. Begins anew when pabal, name or what options say
- * changes. That the channel cannot be read is thrown where the value is read, unless options.error hears it.
+ * The last entries of a channel, in order: another array when there are others. Begins anew when pabal, name or what
+ * options say changes. That the channel cannot be read is thrown where the value is read, unless options.error hears it.
  */
 export function useChannel<T = unknown>(
   pabal: MaybeRefOrGetter<Client | undefined>,

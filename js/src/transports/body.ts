@@ -1,4 +1,5 @@
-import { problemOf, refusedOnTheWay, RoadError, SilentError } from '../error.ts'
+import { RoadError, SilentError } from '../error.ts'
+import { problemOf, refusedOnTheWay } from '../problem.ts'
 import type { Batch, Target } from '../types.ts'
 import { patienceOf, readURL } from '../wire.ts'
 

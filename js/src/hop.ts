@@ -1,0 +1,23 @@
+import type { Pabal } from './client.ts'
+import type { Reader } from './reader.ts'
+
+/** Has client read by technique from now on; undefined: by the best there is. */
+export async function hop(client: Pabal, technique: string | undefined): Promise<void> {
+  const { link } = client.reader
+  // Of tabs that share it is the host that hops.
+  if (client.options.share && link) await link({ command: 'hop', technique })
+  else await Promise.all([...client.groups.values()].map((group) => hopOne(group.reader, technique)))
+}
+
+async function hopOne(reader: Reader, technique: string | undefined): Promise<void> {
+  const { techniques } = reader.client
+  if (technique !== undefined && !techniques.has(technique)) {
+    throw new Error(`hop: ${technique} is none of ${[...techniques.keys()].join(', ')}`)
+  }
+  reader.forced = technique
+  if (!reader.running) return
+  if (technique !== undefined) return reader.change(technique)
+  const road = await reader.race([...techniques.keys()])
+  if (!road) throw new Error('hop: no technique works now')
+  reader.adopt(road)
+}
