@@ -25,7 +25,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## check Go and Node, install Chromium and the web packages if they are missing
+setup: ## check Go and Node, install Chromium and the packages of js and web if they are missing
 	@GO=$(GO) scripts/setup.sh
 
 .PHONY: fmt
@@ -43,7 +43,7 @@ lint: ## golangci-lint, at the version in tools/go.mod
 .PHONY: test
 # The next run plays the same scripts.
 test: FROM = 1
-test: setup vet lint cover sim test-dist test-web vuln ## all checks and tests
+test: setup vet lint cover sim test-dist test-js test-web vuln ## all checks and tests
 
 .PHONY: test-go
 test-go: setup ## Go tests (GOTESTFLAGS, by default: -race -count=1)
@@ -66,9 +66,13 @@ vuln: ## look for known vulnerabilities in what is called (govulncheck; VULNDB=f
 test-dist: setup ## check that web/dist is what its source builds
 	@scripts/check-dist.sh
 
+.PHONY: test-js
+test-js: setup bin/pabal ## types, unit tests and browser tests of the TypeScript client
+	@PABAL_BIN=$(CURDIR)/bin/pabal scripts/test-web.sh js client
+
 .PHONY: test-web
-test-web: setup bin/pabal ## types, unit tests and browser tests of the web part
-	@PABAL_BIN=$(CURDIR)/bin/pabal scripts/test-web.sh
+test-web: setup bin/pabal ## types, unit tests and browser tests of the pages
+	@PABAL_BIN=$(CURDIR)/bin/pabal scripts/test-web.sh web web
 
 .PHONY: bin/pabal
 bin/pabal: ## build the binary
@@ -76,7 +80,12 @@ bin/pabal: ## build the binary
 
 .PHONY: web
 web: ## build web/dist
+	cd js && npm ci --no-audit --no-fund
 	cd web && npm ci --no-audit --no-fund && npm run build
+
+.PHONY: screenshots
+screenshots: setup bin/pabal ## the pictures of docs/screenshots, of the built pages
+	@PABAL_BIN=$(CURDIR)/bin/pabal node web/screenshots.mjs
 
 .PHONY: bench
 bench: bench-cost bench-go ## what Pabal costs, into docs/benchmarks.md (10 minutes), then the Go benchmarks

@@ -9,24 +9,62 @@ import { fileURLToPath } from 'node:url'
 const here = fileURLToPath(new URL('.', import.meta.url))
 const src = (name) => join(here, 'src', name)
 /**
- * Names that only the client itself uses, of members that are private or internal: they are made short. None of them may be a member of what
- * anybody else makes or gets: of an option, a target, a frame, an object of the browser.
+ * Names that only the client itself uses, of members that are private or internal: they are made short. None of them may be a
+ * member of what anybody else makes or gets: of an option, a target, a frame, an object of the browser; nor what a part that is
+ * loaded later exports.
  */
 export const internal = (
-  'adopt against answered answers begun behind better candidate catchUp changed changing complete controller failed ' +
+  'adopt against answered answers begun behind better candidate changed changing complete controller failed ' +
   'failures faults feed feeds forced groups hurry inquiries isAhead judge ladder latest listeners memory network ' +
   'opened opening paused presences probeAfter probed probeSoon reader remembers reopenSoon running signs spots timers ' +
   'waiting wanted works'
 ).split(' ')
 const mangleProps = new RegExp(`^(${internal.join('|')})$`)
-const common = { bundle: true, minify: true, mangleProps, target: 'es2022', legalComments: 'none', charset: 'utf8', absWorkingDir: here }
+const common = {
+  bundle: true,
+  minify: true,
+  mangleProps,
+  target: 'es2022',
+  legalComments: 'none',
+  charset: 'utf8',
+  absWorkingDir: here,
+}
 
 /** What has hooks, and what those import. */
 const frameworks = ['react', 'preact', 'vue', 'svelte']
 const external = ['react', 'preact', 'preact/hooks', 'vue']
 
+/**
+ * Puts the core into one file, which compresses better than several. Whatever is loaded later is said to need all of the core,
+ * which is there by then, so that what both need is no file of its own.
+ */
+const oneCore = {
+  name: 'one core',
+  setup(build) {
+    const later = new Set()
+    build.onResolve({ filter: /^\.\.?\// }, ({ kind, path, resolveDir }) => {
+      if (kind === 'dynamic-import') later.add(join(resolveDir, path))
+      return undefined
+    })
+    build.onResolve({ filter: /^the core$/ }, () => ({ path: src('client.ts') }))
+    build.onLoad({ filter: /\.ts$/ }, ({ path }) =>
+      later.has(path) ? { contents: `${readFileSync(path, 'utf8')}\nimport 'the core'\n`, loader: 'ts' } : undefined,
+    )
+  },
+}
+
 /** ES modules, whose transports are chunks that are loaded when they are used. */
-const modules = (options) => build({ ...common, format: 'esm', splitting: true, metafile: true, external, ...options })
+const modules = (options) =>
+  build({
+    ...common,
+    format: 'esm',
+    splitting: true,
+    metafile: true,
+    external,
+    plugins: [oneCore],
+    logOverride: { 'ignored-bare-import': 'silent' },
+    ...options,
+  })
 
 /** One script with all of it, as the global `pabal`. */
 const script = (outfile) =>

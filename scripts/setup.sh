@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes ready what "make test" needs: Go, a C compiler, Node.js, Chromium and the web packages.
+# Makes ready what "make test" needs: Go, a C compiler, Node.js, Chromium and the packages of js and web.
 # What cannot be installed from here ends it, with a message that says what to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,11 +51,13 @@ if [ ! -x /usr/bin/chromium ]; then
 fi
 
 # npm ci takes its time, so it runs only where what is installed is not what the lock file says.
-[ -f web/package-lock.json ] || fail "web/package-lock.json is missing: it belongs in the repository"
-installed=web/node_modules/.installed
-if ! cat web/package.json web/package-lock.json | cmp -s - "$installed"; then
-  (cd web && npm ci --no-audit --no-fund) || fail "npm ci failed in web/"
-  cat web/package.json web/package-lock.json >"$installed"
-fi
+for part in js web; do
+  [ -f "$part/package-lock.json" ] || fail "$part/package-lock.json is missing: it belongs in the repository"
+  installed=$part/node_modules/.installed
+  if ! cat "$part/package.json" "$part/package-lock.json" | cmp -s - "$installed"; then
+    (cd "$part" && npm ci --no-audit --no-fund) || fail "npm ci failed in $part/"
+    cat "$part/package.json" "$part/package-lock.json" >"$installed"
+  fi
+done
 
 echo "setup: Go ${have_go#go}, Node.js ${have_node#v}, $(/usr/bin/chromium --version 2>/dev/null || echo 'Chromium (which does not tell its version)')"

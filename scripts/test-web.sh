@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Checks the types of the web part and runs its unit tests and its browser tests, all of them even if one
-# fails. PABAL_BIN names the binary that the browser tests start. What was counted is appended to the file
-# named by TEST_COUNTS, if any.
+# test-web.sh FOLDER LABEL: checks the types of a part in TypeScript (js, web) and runs its unit tests and its browser
+# tests, all of them even if one fails. PABAL_BIN names the binary that they start. What was counted is
+# appended to the file named by TEST_COUNTS, if any.
 set -euo pipefail
-cd "$(dirname "$0")/../web"
+cd "$(dirname "$0")/../$1"
+label=$2
 
 status=0
 out=$(mktemp)
@@ -35,13 +36,13 @@ tests() {
 
 if ! npm run --silent typecheck </dev/null; then
   echo "test-web: the types do not check" >&2
-  printf 'web types\t0\t1\n' >>"${TEST_COUNTS:-/dev/null}"
+  printf '%s types\t0\t1\n' "$label" >>"${TEST_COUNTS:-/dev/null}"
   status=1
 fi
-tests 'web unit tests' test
+tests "$label unit tests" test
 [ -x "${PABAL_BIN:-}" ] || {
   echo "test-web: PABAL_BIN must name the built binary: run 'make test-web'" >&2
   exit 1
 }
-tests 'browser tests' test:browser
+tests "$label browser tests" test:browser
 exit "$status"

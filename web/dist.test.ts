@@ -38,10 +38,26 @@ test('the committed dist is what the sources build to: run npm run build', async
   for (const name of Object.keys(built)) expect(committed[name] === built[name], name).toBe(true)
 })
 
+/** The bytes of script that a page loads before anything is asked of it: its own, and what that imports. */
+function loadedBy(page: string, files: Record<string, string>): number {
+  const seen = new Set<string>()
+  const visit = (name: string) => {
+    if (seen.has(name) || !files[name]) return
+    seen.add(name)
+    const imports = files[name].matchAll(/(?:from|import)\s?["']\.\/([^"']+\.js)["']/g)
+    for (const [, imported] of imports) visit(`assets/${imported}`)
+  }
+  for (const [, asset] of files[page]!.matchAll(/"\/(assets\/[^"]+\.js)"/g)) visit(asset!)
+  return [...seen].reduce((sum, name) => sum + Buffer.byteLength(files[name]!), 0)
+}
+
 test('the pages stay small', async () => {
   const built = await read(fresh)
-  const scripts = Object.entries(built).filter(([name]) => name.endsWith('.js'))
-  const size = scripts.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0)
-  expect(scripts.length).toBeGreaterThan(0)
-  expect(size).toBeLessThan(64 * 1024)
+  const pages = Object.keys(built).filter((name) => name.endsWith('.html') && name !== '404.html')
+  expect(pages.length).toBe(6)
+  for (const page of pages) {
+    const size = loadedBy(page, built)
+    expect(size, page).toBeGreaterThan(10 * 1024)
+    expect(size, page).toBeLessThan(160 * 1024)
+  }
 })

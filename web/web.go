@@ -1,5 +1,6 @@
-// Package web is the pages of Pabal: the first page and the monitor. They are built by Vite from the sources in this
-// folder (npm ci && npm run build); the result, dist, is committed, so that a build with Go alone has them.
+// Package web is the pages of Pabal: the first page, the lab and the demonstrations; and the client for pages of one's
+// own. They are built from the sources in this folder and in js (npm ci && npm run build); the result, dist, is
+// committed, so that a build with Go alone has them.
 package web
 
 import (
@@ -8,10 +9,12 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -21,15 +24,20 @@ import (
 var dist embed.FS
 
 // policy lets a page use what came from this server and nothing else: no inline script, no other host. Under 'self'
-// fall the WebSocket of this origin, the scripts of JSONP and the frames of the iframe lane, whose responses have
-// policies of their own.
+// fall the WebSocket of this origin, the client's SharedWorker, the scripts of JSONP and the frames of the iframe lane,
+// whose responses have policies of their own.
 const policy = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	"worker-src 'self'; frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // pages names the file in dist behind each address of a page.
 var pages = map[string]string{
 	"/":             "index.html",
+	"/lab":          "lab/index.html",
+	"/demo/chat":    "demo/chat/index.html",
+	"/demo/match":   "demo/match/index.html",
 	"/demo/monitor": "demo/monitor/index.html",
+	"/demo/duel":    "demo/duel/index.html",
+	"/theme.js":     "theme.js",
 	"/favicon.svg":  "favicon.svg",
 	"/favicon.ico":  "favicon.svg", // what a browser asks for where there is no page to name another: a channel's answer
 }
@@ -40,6 +48,7 @@ const missingPage = "404.html"
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
+	".mjs":  "text/javascript; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".svg":  "image/svg+xml",
 }
@@ -49,6 +58,8 @@ type file struct {
 	contentType string
 	etag        string
 	data        []byte
+	forEver     bool // the name has a hash of the content
+	forAll      bool // pages of any origin may use it
 }
 
 type site struct {
@@ -56,8 +67,9 @@ type site struct {
 	missing file
 }
 
-// Handler serves the pages of Pabal at / and /demo/monitor, and what they need below /assets/. Whatever else it is asked
-// for is answered with 404 and a page, or for programs a problem object, that says where things are.
+// Handler serves the pages of Pabal, what they need below /assets/, and the client at /pabal.js and /pabal.mjs, its parts
+// below /client/, for pages of any origin. Whatever else it is asked for is answered with 404 and a page, or for programs
+// a problem object, that says where things are.
 func Handler() http.Handler {
 	s, err := newSite(dist)
 	if err != nil {
@@ -77,17 +89,54 @@ func newSite(built fs.FS) (*site, error) {
 	if s.missing, err = readFile(built, missingPage); err != nil {
 		return nil, err
 	}
-	assets, err := fs.ReadDir(built, "dist/assets")
-	if err != nil {
+	if err := s.addAssets(built); err != nil {
 		return nil, err
 	}
-	for _, asset := range assets {
-		name := path.Join("assets", asset.Name())
-		if s.files["/"+name], err = readFile(built, name); err != nil {
-			return nil, err
-		}
+	return s, s.addClient(built)
+}
+
+func (s *site) addAssets(built fs.FS) error {
+	assets, err := fs.ReadDir(built, "dist/assets")
+	if err != nil {
+		return err
 	}
-	return s, nil
+	for _, asset := range assets {
+		f, err := readFile(built, path.Join("assets", asset.Name()))
+		if err != nil {
+			return err
+		}
+		f.forEver = true
+		s.files["/"+f.name] = f
+	}
+	return nil
+}
+
+// hashed is the name of a part of the client: it has a hash of the content.
+var hashed = regexp.MustCompile(`-[A-Z0-9]{8}\.m?js$`)
+
+// addClient adds the builds of the client, if the build of the pages had them: what dist/client has is at the same place
+// below /, so that pabal.mjs finds its parts in client/ beside it.
+func (s *site) addClient(built fs.FS) error {
+	const folder = "dist/client"
+	return fs.WalkDir(built, folder, func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && name == folder:
+			return nil
+		case err != nil || entry.IsDir():
+			return err
+		}
+		address := strings.TrimPrefix(name, folder)
+		if _, taken := s.files[address]; taken {
+			return fmt.Errorf("%s: something else is at %s already", name, address)
+		}
+		f, err := readFile(built, strings.TrimPrefix(name, "dist/"))
+		if err != nil {
+			return err
+		}
+		f.forEver, f.forAll = hashed.MatchString(name), true
+		s.files[address] = f
+		return nil
+	})
 }
 
 func readFile(built fs.FS, name string) (file, error) {
@@ -112,16 +161,22 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		problem(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is a page: GET and HEAD read it. To publish, POST to /channels/{name}.", address))
+		problem(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is a file: GET and HEAD read it. To publish, POST to /channels/{name}.", address))
 		return
 	}
 	header := w.Header()
 	setCommon(header, f)
 	header.Set("ETag", f.etag)
-	if strings.HasPrefix(address, "/assets/") {
-		header.Set("Cache-Control", "public, max-age=31536000, immutable") // the name has a hash of the content
+	if f.forEver {
+		header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else {
 		header.Set("Cache-Control", "no-cache")
+	}
+	if f.forAll {
+		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		if header.Get("Access-Control-Allow-Origin") == "" { // where the origin is allowed by name, that is said already
+			header.Set("Access-Control-Allow-Origin", "*")
+		}
 	}
 	// ServeContent answers conditions, ranges and HEAD.
 	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.data))
@@ -144,8 +199,8 @@ func (s *site) serveElsewhere(w http.ResponseWriter, r *http.Request) {
 	header.Add("Vary", "Accept")
 	header.Set("Cache-Control", "no-store")
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		problem(w, r, http.StatusNotFound, fmt.Sprintf("There is nothing at %q. Pages are / and /demo/monitor; a channel is read with "+
-			"GET /channels/{name}, and published to with POST.", address))
+		problem(w, r, http.StatusNotFound, fmt.Sprintf("There is nothing at %q. Pages are /, /lab, /demo/chat, /demo/match, "+
+			"/demo/monitor and /demo/duel; a channel is read with GET /channels/{name}, and published to with POST.", address))
 		return
 	}
 	setCommon(header, s.missing)

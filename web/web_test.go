@@ -11,14 +11,21 @@ import (
 	"testing/fstest"
 )
 
+var allPages = []string{"/", "/lab", "/demo/chat", "/demo/match", "/demo/monitor", "/demo/duel"}
+
 func get(t *testing.T, method, target string, header http.Header) (*http.Response, string) {
+	t.Helper()
+	return ask(t, Handler(), method, target, header)
+}
+
+func ask(t *testing.T, handler http.Handler, method, target string, header http.Header) (*http.Response, string) {
 	t.Helper()
 	r := httptest.NewRequest(method, target, nil)
 	for name, values := range header {
 		r.Header[name] = values
 	}
 	w := httptest.NewRecorder()
-	Handler().ServeHTTP(w, r)
+	handler.ServeHTTP(w, r)
 	body, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +34,7 @@ func get(t *testing.T, method, target string, header http.Header) (*http.Respons
 }
 
 func TestPages(t *testing.T) {
-	for _, address := range []string{"/", "/demo/monitor", "/demo/monitor?channel=$host/memory"} {
+	for _, address := range append(allPages, "/demo/monitor?channel=$host/memory", "/?lang=ko") {
 		res, body := get(t, "GET", address, nil)
 		if res.StatusCode != http.StatusOK {
 			t.Errorf("GET %s: got %d, want 200", address, res.StatusCode)
@@ -59,7 +66,7 @@ func TestPages(t *testing.T) {
 
 func TestAssetsOfEveryPageAreServedForEver(t *testing.T) {
 	asset := regexp.MustCompile(`"(/assets/[^"]+)"`)
-	for _, address := range []string{"/", "/demo/monitor", "/nowhere"} {
+	for _, address := range append(allPages, "/nowhere") {
 		_, page := get(t, "GET", address, http.Header{"Accept": {"text/html"}})
 		found := asset.FindAllStringSubmatch(page, -1)
 		if len(found) < 1 {
@@ -92,8 +99,13 @@ func TestIconIsThereForAnswersThatNameNone(t *testing.T) {
 func TestElsewhere(t *testing.T) {
 	for _, address := range []string{"/nowhere", "/demo", "/demo/monitor/x", "/assets/", "/assets/none.js", "/index.html", "//"} {
 		res, body := get(t, "GET", address, http.Header{"Accept": {"text/html,*/*;q=0.8"}})
-		if res.StatusCode != http.StatusNotFound || !strings.Contains(body, `href="/demo/monitor"`) {
-			t.Errorf("GET %s as a browser: got %d, want 404 with a page that leads on", address, res.StatusCode)
+		if res.StatusCode != http.StatusNotFound {
+			t.Errorf("GET %s as a browser: got %d, want 404", address, res.StatusCode)
+		}
+		for _, page := range allPages {
+			if !strings.Contains(body, `href="`+page+`"`) {
+				t.Errorf("GET %s as a browser: the page does not lead to %s", address, page)
+			}
 		}
 		res, body = get(t, "GET", address, nil)
 		var said struct{ Detail string }
@@ -120,12 +132,97 @@ func TestPostToAPageSaysWhereToPublish(t *testing.T) {
 	}
 }
 
-func TestAFileOfUnknownKindIsRefused(t *testing.T) {
-	built := fstest.MapFS{}
-	for _, name := range []string{"index.html", "demo/monitor/index.html", "404.html", "favicon.svg", "assets/a.js", "assets/b.exe"} {
-		built["dist/"+name] = &fstest.MapFile{Data: []byte("x")}
+func TestThemeIsSetBeforeAnythingIsDrawn(t *testing.T) {
+	_, page := get(t, "GET", "/", nil)
+	res, body := get(t, "GET", "/theme.js", nil)
+	if !strings.Contains(page, `<script src="/theme.js"></script>`) || res.StatusCode != http.StatusOK || body == "" {
+		t.Fatalf("got %d and %d bytes of /theme.js, want a script that the page names", res.StatusCode, len(body))
 	}
-	if _, err := newSite(built); err == nil || !strings.Contains(err.Error(), "assets/b.exe") {
-		t.Fatalf("got %v, want an error that names assets/b.exe", err)
+}
+
+// builtWith is a build of the pages that has files beside them.
+func builtWith(names ...string) fstest.MapFS {
+	built := fstest.MapFS{}
+	for _, name := range pages {
+		names = append(names, name)
+	}
+	for _, name := range append(names, missingPage, "assets/a.js") {
+		built["dist/"+name] = &fstest.MapFile{Data: []byte(name)}
+	}
+	return built
+}
+
+func TestAFileOfUnknownKindIsRefused(t *testing.T) {
+	for _, name := range []string{"assets/b.exe", "client/b.exe"} {
+		if _, err := newSite(builtWith(name)); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("got %v, want an error that names %s", err, name)
+		}
+	}
+}
+
+func TestTheClientIsForPagesOfAnyOrigin(t *testing.T) {
+	s, err := newSite(builtWith("client/pabal.js", "client/pabal.mjs", "client/pabal-worker.js", "client/client/poll-ZJO2MIJM.mjs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, cache := range map[string]string{
+		"/pabal.js":                 "no-cache",
+		"/pabal.mjs":                "no-cache",
+		"/pabal-worker.js":          "no-cache",
+		"/client/poll-ZJO2MIJM.mjs": "public, max-age=31536000, immutable",
+	} {
+		res, body := ask(t, s, "GET", address, nil)
+		if want := "client" + address; res.StatusCode != http.StatusOK || body != want {
+			t.Errorf("GET %s: got %d and %q, want 200 and %q", address, res.StatusCode, body, want)
+		}
+		for name, want := range map[string]string{
+			"Content-Type":                 "text/javascript; charset=utf-8",
+			"Cache-Control":                cache,
+			"Access-Control-Allow-Origin":  "*",
+			"Cross-Origin-Resource-Policy": "cross-origin",
+		} {
+			if got := res.Header.Get(name); got != want {
+				t.Errorf("GET %s: %s: got %q, want %q", address, name, got, want)
+			}
+		}
+		res, body = ask(t, s, "GET", address, http.Header{"If-None-Match": {res.Header.Get("ETag")}})
+		if res.StatusCode != http.StatusNotModified || body != "" {
+			t.Errorf("GET %s with its ETag: got %d and %d bytes, want 304 and none", address, res.StatusCode, len(body))
+		}
+	}
+	res, _ := ask(t, s, "GET", "/", nil)
+	if got := res.Header.Get("Access-Control-Allow-Origin"); got != "" {
+		t.Errorf("GET /: Access-Control-Allow-Origin: got %q, want none: pages are for nobody else's script", got)
+	}
+}
+
+func TestAnOriginThatIsAllowedByNameStaysNamed(t *testing.T) {
+	s, err := newSite(builtWith("client/pabal.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guarded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "https://app.example")
+		s.ServeHTTP(w, r)
+	})
+	res, _ := ask(t, guarded, "GET", "/pabal.js", nil)
+	if got, want := res.Header.Get("Access-Control-Allow-Origin"), "https://app.example"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+func TestWithoutABuildOfTheClientThereIsNone(t *testing.T) {
+	s, err := newSite(builtWith())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, _ := ask(t, s, "GET", "/pabal.js", nil); res.StatusCode != http.StatusNotFound {
+		t.Fatalf("got %d, want 404", res.StatusCode)
+	}
+}
+
+func TestTheClientDoesNotTakeTheAddressOfAPage(t *testing.T) {
+	if _, err := newSite(builtWith("client/theme.js")); err == nil || !strings.Contains(err.Error(), "/theme.js") {
+		t.Fatalf("got %v, want an error that names /theme.js", err)
 	}
 }

@@ -1,6 +1,6 @@
 import { Channel } from './channel.ts'
 import { Group } from './group.ts'
-import { kit, load } from './load.ts'
+import { kit, load, tell } from './load.ts'
 import type { Memory } from './memory.ts'
 import type { Reader } from './reader.ts'
 import type { Inquiries } from './inquiries.ts'
@@ -15,7 +15,7 @@ export interface Options {
   techniques?: readonly (Technique | readonly [name: string, transport: Transport])[]
   /** One connection for all tabs of this browser that share: by a SharedWorker, if its script is named, else by one of the tabs. */
   share?: boolean | { worker: string | URL }
-  /** Keeps how far each channel was read across reloads, under this name, for this tab. */
+  /** Keeps how far each channel was read across reloads, under this name, for this tab: what is subscribed to without since begins there. */
   remember?: string
   /** What to do while nobody sees the page: go on (the default), poll now and then, or let go and catch up later. */
   hidden?: 'keep' | 'poll' | 'pause'
@@ -86,7 +86,7 @@ export class Pabal {
   /** Calls listener with the status, at once and whenever it changes. Returns how to end that. */
   onStatus(listener: (status: Status) => void): () => void {
     this.listeners.add(listener)
-    listener(this.status)
+    tell(listener, this.status)
     return () => this.listeners.delete(listener)
   }
 
@@ -114,7 +114,7 @@ export class Pabal {
     const group = this.group(options)
     const subscription = new Subscription(channel, listener, options, (left) => group.leave(left))
     const join = () => {
-      subscription.begin(this.memory?.cursor(channel))
+      if (options.since === undefined) subscription.begin(this.memory?.cursor(channel))
       if (!subscription.over) group.join(subscription)
     }
     if (this.remembers) void this.remembers.then(join)
@@ -185,7 +185,7 @@ export class Pabal {
 
   private set(status: Status): void {
     this.status = status
-    for (const listener of [...this.listeners]) listener(status)
+    for (const listener of [...this.listeners]) tell(listener, status)
   }
 }
 

@@ -11,4 +11,15 @@ export async function load<T>(part: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Calls what is not ours: its errors are its own, and told as such. */
+export function tell<T>(listener: ((value: T) => void) | undefined, value: T): void {
+  try {
+    listener?.(value)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
 export const kit = (): Promise<typeof import('./kit.ts')> => load(() => import('./kit.ts'))

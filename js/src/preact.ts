@@ -58,10 +58,7 @@ function useStore<S>(store: Store<S>): S {
   const shown = useRef(value)
   shown.current = value
   useEffect(() => {
-    const changed = () => isShown(store, shown.current) || render()
-    const stop = store.subscribe(changed)
-    changed()
-    return stop
+    return store.subscribe(() => isShown(store, shown.current) || render())
   }, [store])
   return value
 }

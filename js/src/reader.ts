@@ -56,6 +56,8 @@ export class Reader {
   interval: number | undefined
   private faults: Faults | undefined
   private wake = () => {}
+  private racing: Road[] = []
+  private runs = 0
   /** @internal */
   timers: { probe?: Timer; reopen?: Timer; token?: Timer } = {}
 
@@ -91,7 +93,11 @@ export class Reader {
     if (!this.wanted()) this.stop()
     else if (this.current && this.link) {
       this.current.channels.delete(channel)
-      this.link({ command: 'unsubscribe', channel }).catch(() => this.reopenSoon())
+      // Who unsubscribes leaves, says the protocol; to be present is to be so until leave, says the client, and says it again.
+      this.link({ command: 'unsubscribe', channel }).then(
+        () => this.client.opened(),
+        () => this.reopenSoon(),
+      )
     } else this.reopenSoon()
   }
 
@@ -105,14 +111,11 @@ export class Reader {
     }, 20)
   }
 
-  /** Lets go of all roads, until resume. */
+  /** Lets go of all roads, until it may go on. */
   pause(paused: boolean): void {
     if (this.paused === paused) return
     this.paused = paused
-    if (paused) {
-      this.candidate?.abort()
-      this.current?.abort()
-    }
+    if (paused) this.letGo()
     this.wake()
   }
 
@@ -123,12 +126,20 @@ export class Reader {
   }
 
   stop(): void {
+    this.runs++
     this.running = false
     for (const timer of Object.values(this.timers)) clearTimeout(timer)
     this.timers = {}
+    this.letGo()
+    this.current = undefined
+    this.wake()
+    this.set({ state: 'idle' })
+  }
+
+  private letGo(): void {
+    for (const road of this.racing) road.abort()
     this.candidate?.abort()
     this.current?.abort()
-    this.wake()
   }
 
   /** All that there is to read: what is closed has been. */
@@ -137,9 +148,10 @@ export class Reader {
   }
 
   private async run(): Promise<void> {
+    const turn = ++this.runs
     this.running = true
     await Promise.resolve() // what is subscribed to in the same turn goes into the same request
-    while (this.running && this.wanted()) {
+    while (turn === this.runs && this.wanted()) {
       if (this.paused) {
         this.set({ state: 'paused', reason: 'the page is hidden' })
         await this.rest(2 ** 31 - 1)
@@ -148,22 +160,18 @@ export class Reader {
       if (!this.current) {
         this.set({ state: 'connecting' })
         const road = await this.race(this.order())
-        if (!this.running || this.paused) road?.abort()
-        else if (road && this.current) road.abort()
+        if (turn !== this.runs || this.paused || this.current) road?.abort()
         else if (road) this.adopt(road)
       }
       const { current } = this
-      if (!current) continue
+      if (!current || turn !== this.runs) continue
       const outcome = await current.done
-      if (this.current !== current) continue // another has taken over
+      if (this.current !== current || turn !== this.runs) continue // another has taken over
       this.current = undefined
       clearTimeout(this.timers.probe)
-      if (this.running && !this.paused && this.wanted()) await this.after(current, outcome)
+      if (!this.paused && this.wanted()) await this.after(current, outcome)
     }
-    this.current?.abort()
-    this.current = undefined
-    this.running = false
-    this.set({ state: 'idle' })
+    if (turn === this.runs) this.stop()
   }
 
   private order(): string[] {
@@ -175,6 +183,9 @@ export class Reader {
   async race(order: string[]): Promise<Road | undefined> {
     const winner = deferred<Road | undefined>()
     const roads: Road[] = []
+    const { runs } = this
+    const over = () => runs !== this.runs || this.paused
+    this.racing = roads
     let won: Road | undefined
     void winner.promise.then((road) => (won = road))
     for (const technique of order) {
@@ -184,13 +195,13 @@ export class Reader {
       void road.opening.then((open) => open && winner.resolve(road))
       const wait = headStart * 2 ** Math.min(this.failures, 3)
       await Promise.race([winner.promise, road.opening, sleep(wait)])
-      if (won || !this.running || this.paused) break
+      if (won || over()) break
     }
     void Promise.all(roads.map((road) => road.opening)).then(() => winner.resolve(undefined))
     const road = await winner.promise
     for (const other of roads) if (other !== road) other.abort()
     if (road) this.ladder.works(road.technique)
-    else if (this.running && !this.paused) await this.fail(roads)
+    else if (!over()) await this.fail(roads)
     return road
   }
 
@@ -247,6 +258,7 @@ export class Reader {
   /** Opens a road by technique beside the one that reads, which it replaces. What was to replace it before gives way to it. */
   /** @internal */
   change(technique: string): Promise<void> {
+    if (this.paused) return Promise.resolve()
     this.candidate?.abort()
     this.changing = technique
     return (this.latest = this.replace(technique, ++this.turn))

@@ -1,3 +1,4 @@
+import { tell } from './load.ts'
 import { Spot } from './spot.ts'
 import type { Entry, Notice, Place } from './types.ts'
 
@@ -78,12 +79,12 @@ export class Subscription {
   hear(entry: Entry): void {
     if (this.over) return
     if (this.waiting) this.waiting.push(entry)
-    else if (this.spot.take(entry)) this.listener(entry)
+    else if (this.spot.take(entry)) tell(this.listener, entry)
   }
 
   told(notice: Notice): void {
     if (this.over || this.waiting) return
-    if (this.spot.tell(notice)) this.options.notice?.(notice)
+    if (this.spot.tell(notice)) tell(this.options.notice, notice)
     if (notice.notice === '$closed' && notice.reason === 'closed') this.stop()
   }
 
@@ -91,10 +92,7 @@ export class Subscription {
     if (this.over) return
     const { error: told } = this.options
     this.stop()
-    if (told) told(error)
-    else queueMicrotask(() => {
-      throw error
-    })
+    tell(told ?? fail, error)
   }
 
   /** Has what it hears wait, until joined says that what lies before has been had. */
@@ -110,8 +108,13 @@ export class Subscription {
 
   /** Takes what has been fetched. */
   take(page: Page): void {
-    for (const notice of page.notices) if (this.spot.tell(notice)) this.options.notice?.(notice)
-    for (const entry of page.entries) if (!this.over && this.spot.take(entry)) this.listener(entry)
+    for (const notice of page.notices) if (this.spot.tell(notice)) tell(this.options.notice, notice)
+    for (const entry of page.entries) if (!this.over && this.spot.take(entry)) tell(this.listener, entry)
     this.spot.reach(page.cursor)
   }
+}
+
+/** What nobody listens for is not swallowed. */
+function fail(error: unknown): never {
+  throw error
 }

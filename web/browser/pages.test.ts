@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startBrowser, startServer, until, visit, type Server } from './world.ts'
+import { barriers, startBrowser, startServer, until, visit, type Server } from './world.ts'
 
 let server: Server
 let browser: Browser
@@ -14,88 +14,147 @@ afterAll(async () => {
   await server?.stop()
 })
 
-test('the first page publishes, and shows what was published anywhere', async () => {
-  const { page, complaints } = await visit(browser, server.origin)
-  const log = page.getByRole('log')
-  await page.getByText('Live by EventSource').waitFor()
-  await page.getByLabel('Message to publish').fill('hello <b>파발</b>')
-  await page.keyboard.press('Enter')
-  await log.getByText('hello <b>파발</b>', { exact: true }).waitFor()
-  await page.waitForFunction(() => document.querySelector('input')?.value === '')
-  const headers = { 'Content-Type': 'application/x-www-form-urlencoded' } // as curl -d says, whatever it sends
-  await fetch(`${server.origin}/channels/chat`, { method: 'POST', body: 'from outside', headers })
-  await log.getByText('from outside').waitFor()
-  expect(await log.getByRole('listitem').count()).toBe(2)
-  await page.reload({ waitUntil: 'domcontentloaded' })
-  await log.getByText('hello <b>파발</b>', { exact: true }).waitFor()
-  expect(complaints).toEqual([])
-  await page.context().close()
-})
+const pages = [
+  ['home', '/'],
+  ['lab', '/lab'],
+  ['chat', '/demo/chat'],
+  ['match', '/demo/match'],
+  ['monitor', '/demo/monitor'],
+  ['duel', '/demo/duel'],
+] as const
 
-test('a closed channel is shown as that, and as itself again once it was deleted', async () => {
-  const channel = `${server.origin}/channels/chat`
-  const { page, complaints } = await visit(browser, server.origin)
-  const status = page.getByRole('status')
-  await status.getByText('Live by EventSource').waitFor()
-  let reads = 0
-  page.on('request', (request) => (reads += request.url().startsWith(channel) ? 1 : 0))
-  await page.reload({ waitUntil: 'domcontentloaded' })
-  await status.getByText('Live by EventSource').waitFor()
-  await fetch(`${channel}?close`, { method: 'POST', body: 'the last' })
-  const hint = page.getByText(`curl -X DELETE ${channel}`)
-  try {
-    await hint.waitFor()
-    expect(await status.innerText()).toBe('Closed')
-    await page.getByRole('log').getByText('the last', { exact: true }).waitFor()
-    expect(reads).toBe(1)
-    await page.reload({ waitUntil: 'domcontentloaded' })
-    await hint.waitFor()
-  } finally {
-    await fetch(channel, { method: 'DELETE' })
+/** Waits until the page says what it has to say at first. */
+async function settled(page: Page, name: string) {
+  await page.locator('main h1').first().waitFor()
+  if (name === 'monitor') await until(page, 'lanes', (now) => Object.values(now.lanes).every((lane) => lane.messages > 0))
+  if (name === 'home') for (const n of [0, 1]) await page.locator('.pane-state[data-state=live]').nth(n).waitFor()
+}
+
+const shots = process.env.SHOTS // a folder for pictures of the pages
+if (shots) mkdirSync(shots, { recursive: true })
+
+const sizes = [['wide', 1280], ['middle', 900], ['phone', 360]] as const
+
+for (const [name, path] of pages) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`${name} fits and can be read: ${colorScheme}`, async () => {
+      for (const [size, width] of sizes) {
+        const { page, complaints } = await visit(browser, server.origin + path, {
+          colorScheme,
+          reducedMotion: 'reduce',
+          viewport: { width, height: 800 },
+        })
+        await settled(page, name)
+        const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+        expect(tooWide, `${size}: scrolls sideways`).toBeLessThanOrEqual(0)
+        const { text, ground } = await page.evaluate(() => {
+          const { color, backgroundColor } = getComputedStyle(document.body)
+          return { text: color, ground: backgroundColor }
+        })
+        expect(contrast(text, ground)).toBeGreaterThan(7)
+        expect(luminance(ground) > 0.5).toBe(colorScheme === 'light')
+        for (const button of await page.getByRole('button').all()) {
+          const box = await button.boundingBox()
+          if (box) expect(Math.round(box.height), `${size}: ${await button.innerText()}`).toBeGreaterThanOrEqual(24)
+        }
+        if (shots) await page.screenshot({ path: `${shots}/${name}-${size}-${colorScheme}.png`, fullPage: true })
+        expect(complaints, size).toEqual([])
+        await page.context().close()
+      }
+    })
   }
+}
+
+for (const [name, path] of [...pages, ['missing', '/nowhere'] as const]) {
+  test(`nothing serious stands in anybody's way: ${name}`, async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      for (const lang of ['en', 'ko']) {
+        const { page } = await visit(browser, `${server.origin}${path}?lang=${lang}`, { colorScheme })
+        await settled(page, name)
+        expect(await barriers(page), `${colorScheme}, ${lang}`).toEqual([])
+        await page.context().close()
+      }
+    }
+  })
+}
+
+test('the language is the browser’s, then what was chosen, and an address may name one', async () => {
+  const { page } = await visit(browser, server.origin, { locale: 'ko-KR' })
+  const html = page.locator('html')
+  const lang = () => html.getAttribute('lang')
+  await page.getByRole('heading', { name: '채널 하나, 창 두 개' }).waitFor()
+  await expect.poll(lang).toBe('ko')
+  await expect.poll(() => page.title()).toContain('파발')
+  await page.getByRole('button', { name: 'English' }).click()
+  await page.getByRole('heading', { name: 'Two windows on one channel' }).waitFor()
+  await expect.poll(lang).toBe('en')
+  await page.goto(`${server.origin}/demo/monitor`, { waitUntil: 'domcontentloaded' })
+  await page.getByRole('heading', { name: 'One channel, every technique' }).waitFor()
+  await page.goto(`${server.origin}/demo/monitor?lang=ko`, { waitUntil: 'domcontentloaded' })
+  await page.getByRole('heading', { name: '채널 하나, 모든 전송 방식' }).waitFor()
+  await page.getByRole('button', { name: 'English' }).click()
+  expect(new URL(page.url()).searchParams.get('lang')).toBe('en')
+  await page.context().close()
+})
+
+test('the theme is the system’s until one is chosen, and then from the first moment of every page', async () => {
+  const { page, complaints } = await visit(browser, server.origin, { colorScheme: 'dark' })
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+  await page.getByRole('button', { name: 'Theme: as the system' }).click()
+  await page.getByRole('button', { name: 'Theme: light' }).waitFor()
+  expect(luminance(await ground())).toBeGreaterThan(0.5)
+  // Without the pages' own scripts it is what /theme.js has set.
+  await page.route('**/assets/*.js', (route) => route.abort())
+  await page.goto(`${server.origin}/demo/chat`, { waitUntil: 'domcontentloaded' })
+  expect(luminance(await ground())).toBeGreaterThan(0.5)
+  await page.unroute('**/assets/*.js')
+  complaints.length = 0 // scripts that we have held back
   await page.reload({ waitUntil: 'domcontentloaded' })
-  await status.getByText('Live by EventSource').waitFor()
-  expect(await hint.count()).toBe(0)
+  await page.getByRole('button', { name: 'Theme: light' }).click()
+  await page.getByRole('button', { name: 'Theme: dark' }).click()
+  await page.getByRole('button', { name: 'Theme: as the system' }).waitFor()
+  expect(luminance(await ground())).toBeLessThan(0.5)
   expect(complaints).toEqual([])
   await page.context().close()
 })
 
-test('a channel that was closed while the page could not hear of it', async () => {
-  const channel = `${server.origin}/channels/chat`
+test('by keyboard one skips to the content, and sees where one is', async () => {
   const { page } = await visit(browser, server.origin)
-  const status = page.getByRole('status')
-  await status.getByText('Live by EventSource').waitFor()
-  // As if hidden: the page gives its connection back, and takes one again.
-  const see = (state: string) =>
-    page.evaluate((state) => {
-      Object.defineProperty(document, 'visibilityState', { value: state, configurable: true })
-      document.dispatchEvent(new Event('visibilitychange'))
-    }, state)
-  await see('hidden')
-  await fetch(`${channel}?close`, { method: 'POST' })
-  try {
-    await see('visible')
-    await status.getByText('Closed', { exact: true }).waitFor()
-  } finally {
-    await fetch(channel, { method: 'DELETE' })
-  }
+  await settled(page, 'home')
+  await page.keyboard.press('Tab')
+  const skip = page.getByRole('link', { name: 'Skip to the content' })
+  expect((await skip.boundingBox())!.y).toBeGreaterThanOrEqual(0)
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Tab')
+  const { inMain, outline } = await page.evaluate(() => ({
+    inMain: !!document.activeElement?.closest('main'),
+    outline: getComputedStyle(document.activeElement!).outlineStyle,
+  }))
+  expect({ inMain, outline }).toEqual({ inMain: true, outline: 'solid' })
   await page.context().close()
 })
 
-test('a server that stops is waited for', async () => {
-  let other = await startServer()
-  const { page } = await visit(browser, other.origin)
-  const status = page.getByRole('status')
-  try {
-    await status.getByText('Live by EventSource').waitFor()
-    await other.stop()
-    await status.getByText('Connecting again').waitFor()
-    other = await startServer({ listen: new URL(other.origin).host })
-    await status.getByText('Live by EventSource').waitFor()
-  } finally {
-    await other.stop()
+test('every page leads to all others, and says which it is', async () => {
+  for (const [name, path] of pages) {
+    const { page } = await visit(browser, server.origin + path)
+    await settled(page, name)
+    const links = await page.locator('header a').evaluateAll((all) => all.map((a) => a.getAttribute('href')))
+    expect(links, name).toEqual(pages.map(([, path]) => path))
+    expect(await page.locator('header [aria-current=page]').getAttribute('href'), name).toBe(path)
     await page.context().close()
   }
+})
+
+test('without script every page says what it is, and leads on', async () => {
+  const context = await browser.newContext({ javaScriptEnabled: false })
+  const page = await context.newPage()
+  for (const [name, path] of pages) {
+    await page.goto(server.origin + path)
+    expect((await page.locator('h1').innerText()).length, name).toBeGreaterThan(5)
+    expect(await page.locator('main a[href*="via=page"]').count(), name).toBe(1)
+    expect(await page.locator('header nav a').count(), name).toBe(5)
+  }
+  await context.close()
 })
 
 test('Hangul is set in a Korean font of the system', async () => {
@@ -106,75 +165,9 @@ test('Hangul is set in a Korean font of the system', async () => {
   await page.context().close()
 })
 
-test('the commands have this server’s address, and are copied whole', async () => {
-  const { page, complaints } = await visit(browser, server.origin, { permissions: ['clipboard-read', 'clipboard-write'] })
-  const expected = [
-    `curl -d hello ${server.origin}/channels/chat`,
-    `curl -N "${server.origin}/channels/chat?via=sse&since=all"`,
-    "new EventSource('/channels/chat').onmessage = e => console.log(e.data)",
-  ]
-  await page.waitForFunction((n) => document.querySelectorAll('.command').length === n, expected.length)
-  expect(await page.locator('.command code').allTextContents()).toEqual(expected)
-  for (const [i, text] of expected.entries()) {
-    await page.locator('.command button').nth(i).click()
-    await page.locator('.command button').nth(i).getByText('Copied').waitFor()
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(text)
-  }
-  expect(complaints).toEqual([])
-  await page.context().close()
-})
-
-test('every technique of the table answers at its link', async () => {
-  const { page } = await visit(browser, server.origin)
-  const links = await page.locator('.techniques a').evaluateAll((all) => all.map((a) => (a as HTMLAnchorElement).href))
-  expect(links.length).toBe(8)
-  await fetch(`${server.origin}/channels/chat`, { method: 'POST', body: 'for the long poll' })
-  for (const link of links) {
-    const stop = new AbortController()
-    const response = await fetch(link, { signal: stop.signal })
-    expect(response.status, link).toBe(200)
-    if (link.includes('jsonp')) expect(await response.text()).toMatch(/^\/\*\*\/pabal\(/)
-    stop.abort()
-  }
-  await page.context().close()
-})
-
-const shots = process.env.SHOTS // a folder for pictures of the pages
-if (shots) mkdirSync(shots, { recursive: true })
-
-for (const colorScheme of ['light', 'dark'] as const) {
-  for (const [size, width] of [['wide', 1280], ['middle', 900], ['phone', 360]] as const) {
-    test(`pages fit and can be read: ${colorScheme}, ${size}`, async () => {
-      for (const [name, path] of [['home', '/'], ['monitor', '/demo/monitor']] as const) {
-        const { page, complaints } = await visit(browser, server.origin + path, {
-          colorScheme,
-          reducedMotion: 'reduce',
-          viewport: { width, height: 800 },
-        })
-        if (name === 'monitor') await until(page, 'lanes', (now) => Object.values(now.lanes).every((lane) => lane.messages > 0))
-        else await page.getByText('Live by EventSource').waitFor()
-        const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-        expect(tooWide, `${name} scrolls sideways`).toBeLessThanOrEqual(0)
-        const { text, ground } = await page.evaluate(() => {
-          const { color, backgroundColor } = getComputedStyle(document.body)
-          return { text: color, ground: backgroundColor }
-        })
-        expect(contrast(text, ground), name).toBeGreaterThan(7)
-        expect(luminance(ground) > 0.5, `${name} is ${colorScheme}`).toBe(colorScheme === 'light')
-        for (const button of await page.getByRole('button').all()) {
-          expect((await button.boundingBox())!.height, await button.innerText()).toBeGreaterThanOrEqual(32)
-        }
-        if (shots) await page.screenshot({ path: `${shots}/${name}-${size}-${colorScheme}.png`, fullPage: true })
-        expect(complaints, name).toEqual([])
-        await page.context().close()
-      }
-    })
-  }
-}
-
 test('a wrong address leads on', async () => {
   const { page } = await visit(browser, `${server.origin}/nowhere`)
-  await page.getByRole('link', { name: 'monitor', exact: true }).click()
+  await page.locator('main').getByRole('link', { name: 'monitor', exact: true }).click()
   await page.getByRole('heading', { name: 'One channel, every technique' }).waitFor()
   await page.context().close()
 })

@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import type { Snapshot } from '../src/monitor/monitor.ts'
 
@@ -16,7 +18,8 @@ export async function startServer({ listen = '127.0.0.1:0', args = [] as string[
   if (!binary) throw new Error('PABAL_BIN is not set: go build -o /tmp/pabal ./cmd/pabal, and PABAL_BIN=/tmp/pabal')
   // The server takes its settings from PABAL_ variables too, and refuses one that it does not know.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PABAL_')))
-  const child = spawn(binary, ['serve', '--broker', 'memory', '--listen', listen, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  const all = ['serve', '--broker', 'memory', '--listen', listen, ...args]
+  const child = spawn(binary, all, { stdio: ['ignore', 'pipe', 'pipe'], env })
   const origin = await firstAddress(child)
   return {
     origin,
@@ -75,7 +78,10 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(`console: ${message.text()}`)
+    if (!['error', 'warning'].includes(message.type())) return
+    // What Chromium says where a page gives up a road before it is open, as it does when another was quicker.
+    if (message.text().endsWith('WebSocket is closed before the connection is established.')) return
+    complaints.push(`console: ${message.text()}`)
   })
   page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`))
   page.on('request', (request) => {
@@ -106,26 +112,33 @@ export async function until(page: Page, what: string, holds: (now: Snapshot) => 
       const short = Object.entries(now.lanes).map(([via, lane]) => [via, { ...lane, entries: lane.entries.length }])
       throw new Error(`not within ${seconds} s: ${what}\n${JSON.stringify(Object.fromEntries(short), null, 1)}`)
     }
-    await page.waitForFunction((head) => (window.monitor?.snapshot()?.head ?? 0) !== head, now.head, { timeout: 10_000 }).catch(() => {})
+    const moved = (head: number) => (window.monitor?.snapshot()?.head ?? 0) !== head
+    await page.waitForFunction(moved, now.head, { timeout: 10_000 }).catch(() => {})
   }
 }
 
-interface Answer {
-  entries: { cursor: string; data: { seq: number } }[]
+interface Answer<T> {
+  entries: { cursor: string; data: T }[]
   cursor: string
   more?: boolean
 }
 
 /** The log as the server itself tells it: every entry's cursor and seq. */
 export async function truth(origin: string, channel: string): Promise<[string, number][]> {
-  const log: [string, number][] = []
+  const log = await read<{ seq: number }>(origin, channel)
+  return log.map(({ cursor, data }) => [cursor, data.seq])
+}
+
+/** Every entry that the server has of a channel, as it tells it itself. */
+export async function read<T>(origin: string, channel: string): Promise<Answer<T>['entries']> {
+  const log: Answer<T>['entries'] = []
   let from = 'since=all'
   for (;;) {
     const response = await fetch(`${origin}/channels/${channel}?via=poll&${from}`)
     if (response.status === 204) return log
     if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`)
-    const answer = (await response.json()) as Answer
-    for (const { cursor, data } of answer.entries) log.push([cursor, data.seq])
+    const answer = (await response.json()) as Answer<T>
+    log.push(...answer.entries)
     if (!answer.more) return log
     from = `cursor=${encodeURIComponent(answer.cursor)}`
   }
@@ -135,4 +148,29 @@ export async function truth(origin: string, channel: string): Promise<[string, n
 export function sliceFor(log: [string, number][], entries: [string, number][]): [string, number][] {
   const begin = log.findIndex(([cursor]) => cursor === entries[0]?.[0])
   return log.slice(begin, begin + entries.length)
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe-core finds serious on the page, each with where. It is run from outside: the page's policy takes no script of ours. */
+export async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  return page.evaluate(async () => {
+    interface Found {
+      violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[]
+    }
+    const { run } = (window as unknown as { axe: { run(at: Document, options: object): Promise<Found> } }).axe
+    const { violations } = await run(document, { iframes: false, resultTypes: ['violations'] })
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`))
+  })
+}
+
+/** Tells the page that it is seen or not, as a browser does when tabs change. */
+export async function turn(page: Page, state: DocumentVisibilityState): Promise<void> {
+  await page.evaluate((state) => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state })
+    document.dispatchEvent(new Event('visibilitychange'))
+  }, state)
 }

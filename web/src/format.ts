@@ -1,5 +1,12 @@
 // Numbers as the pages show them: short, and of a steady width.
 
+import { words } from './shell/language.ts'
+
+const text = words({
+  en: { seconds: (n: string) => `${n} s`, minutes: (n: string) => `${n} min`, hours: (n: string) => `${n} h` },
+  ko: { seconds: (n) => `${n}초`, minutes: (n) => `${n}분`, hours: (n) => `${n}시간` },
+})
+
 const formats = [0, 1, 2].map(
   (digits) => new Intl.NumberFormat('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }),
 )
@@ -23,9 +30,10 @@ export const rate = (value: number): string => `${bytes(value)}/s`
 
 /** How long ago, from tenths of a second to hours. */
 export function age(ms: number): string {
+  const t = text()
   const seconds = Math.max(0, ms) / 1000
-  if (seconds < 9.95) return `${number(seconds, 1)} s`
-  if (seconds < 120) return `${number(seconds)} s`
-  if (seconds < 7200) return `${number(seconds / 60)} min`
-  return `${number(seconds / 3600)} h`
+  if (seconds < 9.95) return t.seconds(number(seconds, 1))
+  if (seconds < 120) return t.seconds(number(seconds))
+  if (seconds < 7200) return t.minutes(number(seconds / 60))
+  return t.hours(number(seconds / 3600))
 }

@@ -33,7 +33,7 @@ class Source {
     to.meter?.asked()
     this.source.onopen = () => to.meter?.answered()
     // It would go on by itself, with Last-Event-ID; but whoever reads by it does that, and also knows other roads.
-    this.source.onerror = () => (this.opened ? sink.end() : sink.fail(new Error('no EventSource was opened')))
+    this.source.onerror = () => (this.opened ? sink.end() : void this.unopened())
     this.source.onmessage = this.take
     for (const name of notices) this.source.addEventListener(name, this.take)
     this.timer = setTimeout(() => sink.fail(new SilentError(this.patience)), this.patience)
@@ -62,6 +62,20 @@ class Source {
   private fed(): void {
     clearTimeout(this.timer)
     this.timer = setTimeout(() => void this.suspect(), this.patience)
+  }
+
+  /** It does not say why. It may be the 204 of channels that are closed and read to their ends, which is no error: a poll tells. */
+  private async unopened(): Promise<void> {
+    this.stop()
+    try {
+      const { batches } = await ask({ ...this.to, meter: undefined }, 'poll', { limit: '1' }, 10_000, this.signal)
+      const closed = batches.flatMap((batch) => batch.notices).filter(({ notice }) => notice === '$closed')
+      if (closed.length < this.to.places.length) throw new Error('no EventSource was opened')
+      this.sink.put({ entries: [], notices: closed })
+      this.sink.end()
+    } catch (error) {
+      this.sink.fail(error)
+    }
   }
 
   /** Asks whether there is something that has not come here. */

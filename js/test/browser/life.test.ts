@@ -60,15 +60,21 @@ test('offline and online: the status says so at once, and nothing is missed', ()
 
 test('a reload goes on where the page was, if it is asked to', () =>
   using(async (_, page) => {
-    await read(page, server.url, 'reload', { remember: 'me' })
+    await read(page, server.url, 'reload', { remember: 'me' }, {})
+    await until('it reads', async () => (await status(page)).state === 'live')
     await publish('reload', 1, 2)
     await has(page, [1, 2])
     await page.reload()
     await page.waitForFunction(() => (window as unknown as { ready?: boolean }).ready)
     await publish('reload', 3)
-    await read(page, server.url, 'reload', { remember: 'me' })
+    await read(page, server.url, 'reload', { remember: 'me' }, {})
     await publish('reload', 4)
     await has(page, [3, 4])
+    await page.evaluate(() => {
+      window.made.got.length = 0
+      window.made.client.channel('reload').subscribe((entry) => window.made.got.push(entry.data), { since: 'all' })
+    })
+    await has(page, [1, 2, 3, 4]) // who says where to begin begins there
   }))
 
 test('a hidden page lets go, if it is asked to, and catches up', () =>

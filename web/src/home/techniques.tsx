@@ -1,99 +1,52 @@
+import { language, words } from '../shell/shell.tsx'
 import { channelURL } from '../wire/wire.ts'
 import { Copy } from './command.tsx'
+import { rows, type Row } from './rows.ts'
 
-interface Row {
-  via: string
-  name: string
-  when: string
-  breaks: string
-  /** What to know before one follows its link. */
-  note?: string
-}
-
-const rows: Row[] = [
-  {
-    via: 'sse',
-    name: 'Server-sent events',
-    when: 'The first choice for a page that listens: one line of script, and the browser reconnects and resumes by itself.',
-    breaks: 'A proxy that buffers shows nothing and no error. Text only. On HTTP/1.1 it holds one of six connections.',
+const text = words({
+  en: {
+    technique: 'Technique',
+    when: 'When',
+    breaks: 'What breaks it',
+    try: 'Try it',
+    link: (name: string, via: string) => `${name}: ?via=${via}, in a new tab`,
+    copyScript: (name: string) => `Copy a line of script for ${name}`,
+    copyCurl: (name: string) => `Copy the curl line for ${name}`,
   },
-  {
-    via: 'websocket',
-    name: 'WebSocket',
-    when: 'Two ways on one connection, many channels, bytes as they are.',
-    breaks: 'Proxies that strip Upgrade, and idle time-outs. The browser tells nothing of why it closed.',
-    note: 'paste it into the console',
+  ko: {
+    technique: '방식',
+    when: '언제',
+    breaks: '무엇에 약한가',
+    try: '해 보기',
+    link: (name, via) => `${name}: ?via=${via}, 새 탭에서`,
+    copyScript: (name) => `${name} 스크립트 한 줄 복사`,
+    copyCurl: (name) => `${name} curl 명령 복사`,
   },
-  {
-    via: 'stream',
-    name: 'HTTP stream',
-    when: 'Programs, and pages that need headers of their own: one JSON object a line.',
-    breaks: 'A proxy that buffers. The same six connections.',
-    note: 'a browser saves it, curl shows it',
-  },
-  {
-    via: 'longpoll',
-    name: 'Long poll',
-    when: 'Where streams are buffered or cut: each answer is whole, so it passes everything that HTTP passes.',
-    breaks: 'A header’s worth of bytes for each message. Proxies that cut a request before 25 seconds.',
-  },
-  {
-    via: 'poll',
-    name: 'Interval poll',
-    when: 'Changes are rare or may be late, or a cache should serve the crowd.',
-    breaks: 'Nothing. It is late by half its interval, and asks when there is nothing new.',
-  },
-  {
-    via: 'multipart',
-    name: 'Multipart',
-    when: 'Each message with headers of its own, binary ones too.',
-    breaks: 'A proxy that buffers. Few clients parse it by themselves.',
-    note: 'a browser saves it, curl shows it',
-  },
-  {
-    via: 'iframe',
-    name: 'Hidden iframe',
-    when: 'Browsers too old to stream by script.',
-    breaks: 'A page that loads for ever, no error event, one origin only.',
-    note: 'calls the page around it',
-  },
-  {
-    via: 'jsonp',
-    name: 'JSONP',
-    when: 'Nothing but script tags is possible.',
-    breaks:
-      'GET only, no status, and the page must trust the script. Pages of other origins are refused unless --allow-origin names theirs.',
-    note: 'calls pabal, or what callback= names',
-  },
-  {
-    via: 'page',
-    name: 'Endless page',
-    when: 'With scripting off, and in text browsers.',
-    breaks: 'A proxy that buffers. Where the server ends it, it goes on by itself at its cursor; where the connection breaks, it stops.',
-  },
-]
+})
 
 export function Techniques({ channel }: { channel: string }) {
+  const t = text()
   return (
     <table class="techniques" role="table">
       <thead role="rowgroup">
         <tr role="row">
-          <th role="columnheader" scope="col">Technique</th>
-          <th role="columnheader" scope="col">When</th>
-          <th role="columnheader" scope="col">What breaks it</th>
-          <th role="columnheader" scope="col">Try it</th>
+          {[t.technique, t.when, t.breaks, t.try].map((name) => (
+            <th key={name} role="columnheader" scope="col">
+              {name}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody role="rowgroup">
-        {rows.map((row) => (
+        {rows[language()].map((row) => (
           <tr role="row" key={row.via}>
             <th role="rowheader" scope="row">
               {row.name}
             </th>
-            <td role="cell" data-label="When">
+            <td role="cell" data-label={t.when}>
               {row.when}
             </td>
-            <td role="cell" data-label="What breaks it">
+            <td role="cell" data-label={t.breaks}>
               {row.breaks}
             </td>
             <td role="cell" class="techniques-try">
@@ -107,6 +60,7 @@ export function Techniques({ channel }: { channel: string }) {
 }
 
 function Try({ via, name, note, channel }: Row & { channel: string }) {
+  const t = text()
   const url = channelURL(channel, { via, since: 'all' })
   const below = note && <small>{note}</small>
   if (via === 'websocket') {
@@ -114,17 +68,17 @@ function Try({ via, name, note, channel }: Row & { channel: string }) {
     return (
       <>
         <span class="mono">new WebSocket</span>
-        <Copy text={ws} label={`Copy a line of script for ${name}`} />
+        <Copy text={ws} label={t.copyScript(name)} />
         {below}
       </>
     )
   }
   return (
     <>
-      <a class="mono" href={url} target="_blank" rel="noopener" aria-label={`${name}: ?via=${via}, in a new tab`}>
+      <a class="mono" href={url} target="_blank" rel="noopener" aria-label={t.link(name, via)}>
         ?via={via}
       </a>
-      <Copy text={`curl -N "${location.origin}${url}"`} label={`Copy the curl line for ${name}`} />
+      <Copy text={`curl -N "${location.origin}${url}"`} label={t.copyCurl(name)} />
       {below}
     </>
   )

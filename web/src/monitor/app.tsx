@@ -4,6 +4,7 @@ import { hostChannel, hostChannels, type HostChannel } from './channels.ts'
 import { LaneRow } from './lane.tsx'
 import { span } from './lanestate.ts'
 import { begin, Monitor, sharesOneConnection, type Snapshot } from './monitor.ts'
+import { text } from './words.ts'
 
 declare global {
   interface Window {
@@ -20,23 +21,26 @@ type Phase = { is: 'opening' } | { is: 'running'; monitor: Monitor } | { is: 'em
 export function App() {
   const [channel, setChannel] = useState(() => hostChannel(new URLSearchParams(location.search).get('channel')))
   const phase = useMonitor(channel)
+  const t = text()
   const choose = (name: string) => {
     setChannel(hostChannel(name))
-    history.replaceState(null, '', `?channel=${name}`)
+    const query = new URLSearchParams(location.search)
+    query.set('channel', name)
+    history.replaceState(null, '', `?${String(query).replace('%24', '$').replace('%2F', '/')}`)
   }
   return (
     <>
       <div class="bar">
         <div>
-          <h1>One channel, every technique</h1>
-          <p class="lead">Cut a lane, wait, restore it: it goes on at its own cursor and has missed nothing.</p>
+          <h1>{t.title}</h1>
+          <p class="lead">{t.lead}</p>
         </div>
         <label class="field">
-          <span>Channel</span>
+          <span>{t.channel}</span>
           <select value={channel.name} onChange={(event) => choose(event.currentTarget.value)}>
             {hostChannels.map(({ name, label }) => (
               <option key={name} value={name}>
-                {label} ({name})
+                {label()} ({name})
               </option>
             ))}
           </select>
@@ -55,13 +59,13 @@ export function App() {
 function useMonitor(channel: HostChannel): Phase {
   const [phase, setPhase] = useState<Phase>({ is: 'opening' })
   useEffect(() => {
-    const stop = new AbortController()
+    let over = false
     let monitor: Monitor | undefined
     let timer: ReturnType<typeof setTimeout>
-    const onVisibility = () => monitor?.seen(document.visibilityState === 'visible')
     const open = async () => {
       try {
-        const cursor = await begin(channel.name, stop.signal)
+        const cursor = await begin(channel.name)
+        if (over) return
         if (cursor === undefined) {
           setPhase({ is: 'empty' })
           timer = setTimeout(open, 3000)
@@ -69,21 +73,18 @@ function useMonitor(channel: HostChannel): Phase {
         }
         monitor = current = new Monitor(channel.name, cursor)
         monitor.start()
-        onVisibility()
         setPhase({ is: 'running', monitor })
       } catch (error) {
-        if (stop.signal.aborted) return
+        if (over) return
         setPhase({ is: 'failed', why: (error as Error).message })
         timer = setTimeout(open, 5000)
       }
     }
     setPhase({ is: 'opening' })
     void open()
-    document.addEventListener('visibilitychange', onVisibility)
     return () => {
-      stop.abort()
+      over = true
       clearTimeout(timer)
-      document.removeEventListener('visibilitychange', onVisibility)
       monitor?.stop()
       current = undefined
     }
@@ -92,23 +93,24 @@ function useMonitor(channel: HostChannel): Phase {
 }
 
 function Nothing({ phase, channel }: { phase: Phase; channel: string }) {
+  const t = text()
   return (
     <div class="nothing" role="status">
-      {phase.is === 'opening' && <p>Reading {channel}…</p>}
+      {phase.is === 'opening' && <p>{t.reading(channel)}</p>}
       {phase.is === 'empty' && (
         <>
-          <h2>{channel} has no entries</h2>
+          <h2>{t.empty(channel)}</h2>
           <p>
-            This server does not publish the metrics of its host: it was started with <code>--host-metrics=false</code>, or on an
-            address that is open to all, where they are off unless asked for. Start it with <code>--host-metrics=true</code>. This
-            page looks again every three seconds.
+            {t.emptyWhy} <code>--host-metrics=false</code>
+            {t.emptyOr} <code>--host-metrics=true</code>
+            {t.emptyThen}
           </p>
         </>
       )}
       {phase.is === 'failed' && (
         <>
-          <h2>{channel} cannot be read</h2>
-          <p>{phase.why}. This page tries again every five seconds.</p>
+          <h2>{t.failed(channel)}</h2>
+          <p>{t.failedThen(phase.why)}</p>
         </>
       )}
     </div>
@@ -116,8 +118,10 @@ function Nothing({ phase, channel }: { phase: Phase; channel: string }) {
 }
 
 const beat = 250
+const figures = ['value', 'age', 'messages', 'requests', 'bytes', 'lost', 'repeated', 'outOfOrder'] as const
 
 function Lanes({ monitor, channel }: { monitor: Monitor; channel: HostChannel }) {
+  const t = text()
   const [now, setNow] = useState(Date.now)
   const tick = () => setNow(Date.now())
   useEffect(() => {
@@ -140,27 +144,22 @@ function Lanes({ monitor, channel }: { monitor: Monitor; channel: HostChannel })
         <p class="now">
           <strong>{log.head ? channel.text(channel.value(log.head.seen.data)) : '–'}</strong>
           <span>
-            {channel.measures}
+            {channel.measures()}
             {log.head && <small>{channel.detail(log.head.seen.data)}</small>}
           </span>
         </p>
         <Verdict monitor={monitor} now={now} />
         <button type="button" onClick={toggleAll}>
-          {allCut ? 'Restore all' : 'Cut all'}
+          {allCut ? t.restoreAll : t.cutAll}
         </button>
       </div>
       <Starved count={lanes.filter((lane) => lane.starved(now) > 0).length} />
       <div class="lanes-head" aria-hidden="true">
-        <span>Technique</span>
-        <span>Last {span} entries</span>
-        <span>Value</span>
-        <span>Age</span>
-        <span>Messages</span>
-        <span>Requests</span>
-        <span>Bytes</span>
-        <span>Lost</span>
-        <span>Repeated</span>
-        <span>Out of order</span>
+        <span>{t.technique}</span>
+        <span>{t.lastEntries(span)}</span>
+        {figures.map((name) => (
+          <span key={name}>{t[name]}</span>
+        ))}
         <span />
       </div>
       <ul class="lanes">
@@ -170,7 +169,7 @@ function Lanes({ monitor, channel }: { monitor: Monitor; channel: HostChannel })
             else lane.cut()
             tick()
           }
-          return <LaneRow key={lane.technique.via} {...{ lane, log, channel, range, now, toggle }} />
+          return <LaneRow key={lane.lane.name} {...{ lane, log, channel, range, now, toggle }} />
         })}
       </ul>
       <Connections />
@@ -179,28 +178,27 @@ function Lanes({ monitor, channel }: { monitor: Monitor; channel: HostChannel })
 }
 
 function Verdict({ monitor: { lanes }, now }: { monitor: Monitor; now: number }) {
+  const t = text()
   const sum = (of: (lane: (typeof lanes)[number]) => number) => lanes.reduce((total, lane) => total + of(lane), 0)
   const cut = sum((lane) => (lane.isCut ? 1 : 0))
-  const reading = sum((lane) => (!lane.isCut && lane.last && !lane.error && !lane.starved(now) ? 1 : 0))
+  const reading = sum((lane) => (!lane.isCut && lane.last && lane.error === undefined && !lane.starved(now) ? 1 : 0))
   const clean = lanes.every((lane) => lane.clean)
-  const faults = `lost ${number(sum((lane) => lane.checker.lost))}, repeated ${number(sum((lane) => lane.checker.repeated))}, out of order ${number(sum((lane) => lane.checker.outOfOrder))}`
+  const faults = (['lost', 'repeated', 'outOfOrder'] as const).map((fault) => number(sum((lane) => lane.checker[fault])))
   return (
     <p class="verdict" data-clean={clean} role="status">
-      <strong>{clean ? 'All lanes agree on the log' : 'The lanes disagree'}</strong>
-      <span>
-        {reading} reading{cut > 0 && `, ${cut} cut`}: {faults}
-      </span>
+      <strong>{clean ? t.agree : t.disagree}</strong>
+      <span>{t.sum(reading, cut) + t.faults(faults[0]!, faults[1]!, faults[2]!)}</span>
     </p>
   )
 }
 
 function Starved({ count }: { count: number }) {
+  const t = text()
   return (
     <div role="status">
       {count > 0 && (
         <p class="starved">
-          <strong>{count === 1 ? 'One lane waits' : `${count} lanes wait`} for a free connection.</strong> Is this page open in
-          another tab, or another stream of this server? Close that, or cut a streaming lane here.
+          <strong>{t.waits(count)}</strong> {t.waitsWhy}
         </p>
       )}
     </div>
@@ -208,20 +206,14 @@ function Starved({ count }: { count: number }) {
 }
 
 function Connections() {
+  const t = text()
   const shared = useMemo(sharesOneConnection, [])
   return (
     <div class="note">
-      {shared ? (
-        <p>This page came by HTTP/2 or later: all lanes share one connection, and the limit of six per host does not apply.</p>
-      ) : (
-        <p>
-          Over HTTP/1.1 a browser opens six connections to a host, for all its tabs together: four streams and the long poll hold
-          five, the two polling lanes take turns on the sixth, and WebSocket is not counted.
-        </p>
-      )}
+      <p>{t.modes}</p>
+      <p>{shared ? t.shared : t.six}</p>
       <p>
-        Bytes are those of bodies, without headers, as near as a page can tell. The part of a line that was caught up after a cut is
-        drawn in <span class="late">another colour</span>.
+        {t.bytesAre} <span class="late">{t.anotherColour}</span>.
       </p>
     </div>
   )

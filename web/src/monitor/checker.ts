@@ -1,4 +1,4 @@
-import type { Notice } from '../wire/wire.ts'
+import type { Notice } from 'pabal'
 
 /**
  * Holds a lane to the promise: entries of a $host channel carry a seq that grows by one, so each hole is an entry lost,

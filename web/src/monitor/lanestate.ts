@@ -1,8 +1,6 @@
-import { follow } from '../lanes/follow.ts'
-import { lanes } from '../lanes/index.ts'
-import type { Batch, Meter } from '../lanes/lane.ts'
-import type { Technique } from '../techniques.ts'
+import { connect, type Entry, type Meter, type Notice, type Pabal, type Status, type Subscription } from 'pabal'
 import { Checker } from './checker.ts'
+import type { Lane } from './lanes.ts'
 import type { Log, Seen } from './log.ts'
 
 export interface Point {
@@ -17,45 +15,55 @@ export const span = 60
 
 const patience = 2000
 
-/** One lane: a technique, its cursor, and what it cost and brought so far. */
-export class LaneState implements Meter {
+/** One lane: a client of its own, how far it has read, and what that cost and brought so far. */
+export class LaneState {
   messages = 0
   requests = 0
   bytes = 0
   disagreed = 0
   caughtUp = 0
+  /** Left out because a newer one followed, as the server has said. */
+  skipped = 0
   error: string | undefined
   cutAt: number | undefined
   last: { seen: Seen; arrived: number } | undefined
   readonly checker = new Checker()
   readonly points: Point[] = []
-  private running: AbortController | undefined
+  private life: { client: Pabal; subscription: Subscription } | undefined
   private unanswered: number | undefined
   /** While catching up: entries up to here were published during the cut. */
   private behindUntil = 0
 
   constructor(
-    readonly technique: Technique,
+    readonly lane: Lane,
     readonly channel: string,
     private readonly log: Log,
-    public cursor: string,
+    private from: string,
   ) {}
 
+  /** Where it has read to: it goes on there after a cut. */
+  get cursor(): string {
+    return this.life?.subscription.cursor ?? this.from
+  }
+
   start(): void {
-    if (this.running) return
-    this.cutAt = undefined
-    this.error = undefined
+    if (this.life) return
+    const { technique, only, every } = this.lane
+    this.cutAt = this.error = undefined
     this.behindUntil = this.last ? (this.log.head?.seq ?? 0) : 0
     this.caughtUp = 0
-    this.running = new AbortController()
-    const to = { channel: this.channel, cursor: this.cursor, meter: this.meterOf(this.running.signal) }
-    void follow(lanes[this.technique.via], to, this.running.signal, {
-      batch: (batch) => this.take(batch),
-      failed: (error) => {
-        this.error = error.message
-        this.unanswered = undefined
-      },
+    // All tabs share six connections: a page that nobody sees lets go of its own.
+    const meter = this.meterOf(() => this.life?.client === client)
+    const client: Pabal = connect(undefined, { techniques: [technique], hidden: 'pause', meter })
+    const subscription = client.channel(this.channel).subscribe((entry) => this.take(entry), {
+      cursor: this.from,
+      ...(only && { only }),
+      ...(every && { every }),
+      notice: (notice) => this.told(notice),
+      error: (error) => (this.error = (error as Error).message),
     })
+    this.life = { client, subscription }
+    client.onStatus((status) => this.fares(status))
   }
 
   cut(): void {
@@ -63,50 +71,52 @@ export class LaneState implements Meter {
     this.cutAt = Date.now()
   }
 
-  /** Ends the lane without calling it cut: it is started again where it was. */
+  /** Ends the lane without calling it cut. */
   stop(): void {
-    this.running?.abort()
-    this.running = undefined
-    this.unanswered = undefined
+    if (!this.life) return
+    const { client, subscription } = this.life
+    this.from = subscription.cursor ?? this.from
+    this.life = this.unanswered = undefined
+    client.close()
   }
 
-  asked(): void {
-    this.requests++
-    this.unanswered = Date.now()
-  }
-  answered(): void {
-    this.unanswered = undefined
-  }
-  took(bytes: number): void {
-    this.bytes += bytes
-  }
-
-  /** A response that outlives its cut must not count for the lane's next life. */
-  private meterOf(signal: AbortSignal): Meter {
-    const unless = <A extends unknown[]>(call: (...args: A) => void) => {
-      return (...args: A) => signal.aborted || call.apply(this, args)
+  /** What comes of a response that outlives its cut must not count for the lane's next life. */
+  private meterOf(lives: () => boolean): Meter {
+    return {
+      asked: () => {
+        this.requests++
+        this.unanswered = Date.now()
+      },
+      answered: () => lives() && (this.unanswered = undefined),
+      took: (bytes) => lives() && (this.bytes += bytes),
     }
-    return { asked: unless(this.asked), answered: unless(this.answered), took: unless(this.took) }
   }
 
-  private take({ entries, notices, cursor }: Batch): void {
+  private fares({ state, reason }: Status): void {
+    if (state === 'live') this.error = undefined
+    else if (state !== 'connecting') this.unanswered = undefined
+    if (state === 'waiting' || state === 'offline') this.error = reason ?? ''
+  }
+
+  private told(notice: Notice): void {
+    if (notice.notice === '$skipped') this.skipped += notice.count ?? 0
+    this.checker.notice(notice)
+  }
+
+  private take(entry: Entry): void {
     const now = Date.now()
     this.error = undefined
-    this.cursor = cursor
-    for (const notice of notices) this.checker.notice(notice)
-    for (const entry of entries) {
-      this.messages++
-      const added = this.log.add(entry, now)
-      if (!added) continue
-      const { seen, agrees } = added
-      if (!agrees) this.disagreed++
-      this.checker.entry(entry.cursor, seen.seq)
-      const late = seen.seq <= this.behindUntil
-      if (late) this.caughtUp++
-      this.last = { seen, arrived: now }
-      this.points.push({ seq: seen.seq, data: seen.data, late })
-      if (this.points.length > span) this.points.shift()
-    }
+    this.messages++
+    const added = this.log.add(entry, now)
+    if (!added) return
+    const { seen, agrees } = added
+    if (!agrees) this.disagreed++
+    this.checker.entry(entry.cursor, seen.seq)
+    const late = seen.seq <= this.behindUntil
+    if (late) this.caughtUp++
+    this.last = { seen, arrived: now }
+    this.points.push({ seq: seen.seq, data: seen.data, late })
+    if (this.points.length > span) this.points.shift()
   }
 
   get isCut(): boolean {
@@ -118,7 +128,7 @@ export class LaneState implements Meter {
     if (this.unanswered === undefined || now - this.unanswered < patience) return 0
     const overdue = (this.log.head?.seq ?? 0) > (this.last?.seen.seq ?? 0)
     // A long poll may wait, but not while the log already has what it waits for.
-    return this.technique.holds !== 'wait' || overdue ? now - this.unanswered : 0
+    return this.lane.holds !== 'wait' || overdue ? now - this.unanswered : 0
   }
 
   get clean(): boolean {

@@ -1,4 +1,4 @@
-import type { Entry } from '../wire/wire.ts'
+import type { Entry } from 'pabal'
 
 /** An entry as some lane saw it. */
 export interface Seen {
@@ -24,7 +24,7 @@ export class Log {
   add(entry: Entry, now: number): { seen: Seen; agrees: boolean } | undefined {
     const data = entry.data
     if (!data || typeof data !== 'object' || !('seq' in data) || typeof data.seq !== 'number') return undefined
-    const time = entry.time === undefined ? undefined : Date.parse(entry.time)
+    const time = entry.time ? Date.parse(entry.time) : undefined
     if (time !== undefined) this.skew = Math.min(this.skew, now - time)
     const text = JSON.stringify(data)
     const known = this.seen.get(entry.cursor)

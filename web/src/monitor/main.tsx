@@ -1,9 +1,6 @@
-import '../style.css'
 import './monitor.css'
 import './sparkline.css'
-import { render } from 'preact'
+import { page } from '../shell/shell.tsx'
 import { App } from './app.tsx'
 
-const root = document.getElementById('app')!
-root.replaceChildren()
-render(<App />, root)
+page('monitor', App, { en: 'Monitor', ko: '모니터' })

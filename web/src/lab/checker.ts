@@ -1,0 +1,44 @@
+/** Holds a reader to the promise: what was published comes once, in order, with nothing left out. */
+export class Checker {
+  received = 0
+  repeated = 0
+  outOfOrder = 0
+  private highest: number
+  private readonly holes = new Set<number>()
+  private readonly seen = new Set<number>()
+
+  /** The first number that is to come follows after. */
+  constructor(private readonly after = 0) {
+    this.highest = after
+  }
+
+  take(seq: number): void {
+    if (seq <= this.after) return
+    if (this.seen.has(seq)) {
+      this.repeated++
+      return
+    }
+    this.seen.add(seq)
+    this.received++
+    if (seq < this.highest) {
+      this.outOfOrder++
+      this.holes.delete(seq)
+      return
+    }
+    for (let missed = this.highest + 1; missed < seq; missed++) this.holes.add(missed)
+    this.highest = seq
+  }
+
+  /** Passed over: a later one has come. */
+  get lost(): number {
+    return this.holes.size
+  }
+
+  has(seq: number): boolean {
+    return this.seen.has(seq)
+  }
+
+  get clean(): boolean {
+    return this.lost + this.repeated + this.outOfOrder === 0
+  }
+}
