@@ -46,6 +46,7 @@ export function watchLife(client: Pabal): () => void {
   }
   on(document, 'visibilitychange', hide)
   if (document.visibilityState === 'hidden') hide()
+  if (!navigator.onLine) each(renew) // it may have gone while this was loaded
   let last = Date.now()
   const clock = setInterval(() => {
     const now = Date.now()

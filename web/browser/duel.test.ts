@@ -41,7 +41,10 @@ test('two play to the end by different techniques, a third sees it, and a new ga
   }
   await set(white.page, 1, 1) // who was white begins
   await black.page.getByRole('button', { name: 'row 1, column 1, black, last move' }).waitFor()
-  for (const visit of [black, white, third]) await leave(visit)
+  for (const visit of [black, white, third]) {
+    expect(visit.complaints).toEqual([])
+    await leave(visit)
+  }
 })
 
 test('a reload, or a cut, within a turn changes nothing', async () => {
@@ -62,6 +65,20 @@ test('a reload, or a cut, within a turn changes nothing', async () => {
   await set(white.page, 8, 8)
   await black.page.getByText('It is your turn.').waitFor()
   expect((await boardOf(black.page)).length).toBe(4)
+  await leave(black, white)
+})
+
+test('a move that could not be sent is on its way, also past a cut, and is played once', async () => {
+  const { black, white } = await begin('pending', { by: 'stream' })
+  const { page } = black
+  await page.route('**/commands**', (route) => route.abort())
+  await place(page, 7, 7).click()
+  await place(page, 7, 7, 'empty, on its way').waitFor()
+  await page.getByRole('button', { name: 'Cut' }).click()
+  await page.unroute('**/commands**')
+  await page.getByRole('button', { name: 'Connect', exact: true }).click()
+  for (const each of [page, white.page]) await place(each, 7, 7, 'black, last move').waitFor()
+  expect((await read(server.origin, 'duel/pending')).length).toBe(3)
   await leave(black, white)
 })
 
@@ -130,6 +147,7 @@ test('the board by keyboard', async () => {
   await page.keyboard.press('ArrowDown')
   expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('row 13, column 1, empty')
   expect(await page.locator('.board button[tabindex="0"]').count()).toBe(1)
+  expect(black.complaints).toEqual([])
   await leave(black, white)
 })
 
@@ -222,7 +240,8 @@ const place = (page: Page, row: number, column: number, stone = 'empty') =>
 async function set(page: Page, row: number, column: number): Promise<void> {
   await page.locator('.board button[aria-disabled=false]').first().waitFor()
   await place(page, row, column).click()
-  await page.locator(`.board button:is([data-stone=black], [data-stone=white])[aria-label^="row ${row}, column ${column},"]`).waitFor()
+  const stone = '.board button:is([data-stone=black], [data-stone=white])'
+  await page.locator(`${stone}[aria-label^="row ${row}, column ${column},"]`).waitFor()
 }
 
 const boardOf = (page: Page) =>

@@ -2,10 +2,7 @@ import { PabalError } from 'pabal'
 
 const pause = 1000
 
-/**
- * Attempts something until it is known what came of it, or the signal says that nobody wants to know. What the server refuses is
- * known.
- */
+/** Attempts something until it is done, the server refuses it, or the signal says that nobody wants to know. */
 export async function untilKnown<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (;;) {
     try {

@@ -25,11 +25,11 @@ export abstract class Connected implements Connection {
     this.isCut = false
     this.life = new AbortController()
     this.pabal = pabal
-    pabal.onStatus((status) => this.pabal === pabal && this.heard(status))
+    pabal.onStatus((status) => this.pabal === pabal && this.fares(status))
     if (this.technique) this.choose(this.technique)
   }
 
-  protected heard(status: Status): void {
+  protected fares(status: Status): void {
     this.tell({ status })
   }
 

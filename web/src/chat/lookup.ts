@@ -2,8 +2,8 @@ import type { Channel, History, Range } from 'pabal'
 import { untilKnown } from './again.ts'
 
 /**
- * Whether the log has a message of this ID. The server knows an ID only for some minutes: who publishes an older message again asks
- * the log itself first.
+ * Whether the log has a message of this ID. The server knows an ID only for some minutes: who publishes an older message
+ * again asks the log itself first.
  */
 export async function isInLog(channel: Channel, id: string, signal: AbortSignal): Promise<boolean> {
   let place: Range = { since: 'all' }

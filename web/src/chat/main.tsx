@@ -53,7 +53,8 @@ export class Chat extends Connected {
       notice: (notice) => this.told(notice),
       error: (error) => this.tell({ troubles: { ...this.troubles, read: (error as Error).message } }),
     })
-    this.typingOf(pabal).subscribe((entry) => this.typing.hear(entry) && this.changed(), { error: () => {} }) // who writes is not shown
+    const unseen = () => {} // nobody is seen to write: what can be said of the channel is said of the room's
+    this.typingOf(pabal).subscribe((entry) => this.typing.hear(entry) && this.changed(), { error: unseen })
     this.roomOf(pabal).presence.watch((members) => this.pabal === pabal && this.tell({ members }))
     this.enter()
     this.sender.start(pabal)
@@ -65,8 +66,10 @@ export class Chat extends Connected {
     const { pabal, life, window } = this
     const { person, name } = this.me
     const shown: Shown = { person, name, window }
-    const refused = (error: Error) => life.signal.aborted || this.tell({ troubles: { ...this.troubles, presence: error.message } })
-    if (pabal) this.roomOf(pabal).presence.enter(shown).catch(refused)
+    if (!pabal) return
+    this.roomOf(pabal)
+      .presence.enter(shown)
+      .catch((error: Error) => life.signal.aborted || this.tell({ troubles: { ...this.troubles, presence: error.message } }))
   }
 
   /** It was cut at cursor: the messages that came since are shown as that, and counted. */

@@ -3,8 +3,8 @@ import { untilKnown } from './again.ts'
 import type { Message } from './message.ts'
 
 /**
- * What came while this window was cut off: of what it hears once it is connected again, all up to where the log ended then. What
- * it wrote itself does not count.
+ * What came while this window was cut off: of what it hears once it is connected again, all up to where the log ended
+ * then. Its own messages do not count.
  */
 export class Meanwhile {
   /** How many came; undefined while it is not known. */

@@ -74,7 +74,7 @@ export function Messages({ chat }: { chat: Chat }) {
 
 const fits = (list: HTMLElement | null) => list !== null && list.scrollHeight <= list.clientHeight
 
-/** Keeps the place in a list that grows at both ends. begin is another when older lines were put first, sent when one was written. */
+/** Keeps the place in a list that grows at both ends: begin changes with older lines, sent with what is written here. */
 function useScroll(begin: string | undefined, sent: string | undefined) {
   const list = useRef<HTMLDivElement>(null)
   const was = useRef({ atEnd: true, height: 0, begin, sent })

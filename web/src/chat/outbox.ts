@@ -17,8 +17,8 @@ const prefix = 'pabal.chat.unsent.'
 
 /**
  * The messages of which it is not known that the server has them. Each is in the browser's store with the ID by which it is
- * published: it outlives a reload, and is published again under that ID, so that the log keeps it once. Each has a key of its
- * own there, as several tabs write.
+ * published: it outlives a reload, and is published again under that ID, so that the log keeps it once. Each has a key of
+ * its own there, as several tabs write.
  */
 export class Outbox {
   private readonly messages = new Map<string, Unsent>()

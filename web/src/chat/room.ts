@@ -19,8 +19,8 @@ export function addressOf(room: string, href: string): string {
 }
 
 /**
- * A room as a segment of a channel's name. A byte that is no letter, digit or one of `-_.` is written as `:` and two digits, and so
- * are all of a name of dots alone: a room may have any name, in any script, and no two have one channel.
+ * A room as a segment of a channel's name. A byte that is no letter, digit or one of `-_.` is written as `:` and two digits,
+ * and so are all of a name of dots alone: a room may have any name, in any script, and no two have one channel.
  */
 export function segmentOf(room: string): string {
   const dots = /^\.+$/.test(room)

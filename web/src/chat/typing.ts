@@ -18,8 +18,8 @@ export class Typing {
   private ahead = -Infinity
 
   /**
-   * Milliseconds since an entry was kept. How far the server's clock is ahead of this one is seen by the entries: none comes before
-   * it was kept.
+   * Milliseconds since an entry was kept. How far the server's clock is ahead of this one is seen by the entries: none comes
+   * before it was kept.
    */
   private ageOf(entry: Entry, now: number): number {
     this.ahead = Math.max(this.ahead, Date.parse(entry.time) - now)

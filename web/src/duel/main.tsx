@@ -19,7 +19,7 @@ interface Pending {
   behind?: true
 }
 
-/** One window on one game: that is what the entries of its channel make of an empty board, and every window makes the same of them. */
+/** One window on one game: what the entries of its channel make of an empty board, which is the same in every window. */
 export class Duel extends Connected {
   game: Game = newGame
   pending: Pending | undefined
@@ -56,7 +56,7 @@ export class Duel extends Connected {
     const { presence } = pabal.channel(this.channel)
     presence.watch((members) => this.pabal === pabal && this.tell({ members }))
     presence.enter({ player: this.player }).catch(() => {}) // where that is not allowed, nobody is shown
-    if (this.pending) void this.publish(this.pending)
+    if (this.pending && !this.pending.behind) void this.publish(this.pending)
   }
 
   private hear(entry: Entry<Act>): void {
@@ -81,7 +81,7 @@ export class Duel extends Connected {
     void this.publish(pending)
   }
 
-  /** Of two acts in answer to the same entry the log takes one. The other is refused with 412, and told where the log ends now. */
+  /** Of two acts in answer to one entry the log takes one. The other is refused with 412, and where the log ends now. */
   private async publish(pending: Pending): Promise<void> {
     const { id, act, ifMatch } = pending
     const { type, ...data } = act
@@ -112,9 +112,9 @@ export class Duel extends Connected {
     return cursor === undefined || this.read.has(cursor) || this.reading?.cursor === cursor
   }
 
-  protected override heard(status: Status): void {
+  protected override fares(status: Status): void {
     this.rounds.by(status.state === 'live' ? status.technique : undefined)
-    super.heard(status)
+    super.fares(status)
   }
 
   override end(): void {

@@ -4,7 +4,7 @@ import type { Colour } from './game.ts'
 export const text = words({
   en: {
     title: 'A duel: omok',
-    lead: 'Five or more in a row win. The board is the log of a channel, read from its beginning: cut a window, or reload it, in the middle of a turn.',
+    lead: 'Five or more in a row win. The board is the log of a channel: cut a window, or reload it, within a turn.',
     second: 'Open the other side in a second window',
     other: 'Another room',
     board: 'Board',

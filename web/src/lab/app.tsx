@@ -63,7 +63,6 @@ export function App() {
       {shared && <Verdict run={shared.run} readers={readers} shared measure={measure} />}
       <Controls {...{ lab, seconds, readers, setReaders, span, setSpan, measure, renderAnew }} />
       {!shared && run && <Verdict run={run} readers={readers} shared={false} measure={measure} />}
-      <TroublePanel troubles={troubles} busy={busy} />
       <section class="lab-lanes" aria-label={t.lanes}>
         <Experiments {...{ lab, troubles, busy, span, setSpan }} />
         <Legend />
@@ -77,6 +76,7 @@ export function App() {
       <p class="lab-note">
         {t.legendNote} {t.ofBodies}
       </p>
+      <TroublePanel troubles={troubles} busy={busy} />
       <HopPanel hop={hop} url={lab.trouble.url} busy={busy} />
     </>
   )

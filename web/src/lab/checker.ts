@@ -7,8 +7,11 @@ export class Checker {
   private readonly holes = new Set<number>()
   private readonly seen = new Set<number>()
 
-  /** The first number that is to come follows after. */
-  constructor(private readonly after = 0) {
+  /** The first number that is to come follows after; of those that are unknown nobody knows whether they were published. */
+  constructor(
+    private readonly after = 0,
+    private readonly unknown: ReadonlySet<number> = new Set(),
+  ) {
     this.highest = after
   }
 
@@ -31,7 +34,7 @@ export class Checker {
 
   /** Passed over: a later one has come. */
   get lost(): number {
-    return this.holes.size
+    return [...this.holes].filter((seq) => !this.unknown.has(seq)).length
   }
 
   has(seq: number): boolean {

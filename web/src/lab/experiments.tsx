@@ -16,6 +16,7 @@ const experiments = {
   often: { rate: 20, span: 3, faults: {} },
   slow: { rate: 2, span: 6, faults: { delayMs: 400 } },
   buffer: { rate: 10, span: 15, faults: { buffer: 16_384 } },
+  strip: { rate: 2, span: 6, faults: { stripUpgrade: true } },
   cut: { rate: 5, span: 6, faults: { delayMs: 50, lifeMs: 3000 } },
 } satisfies Record<string, Experiment>
 
@@ -24,7 +25,7 @@ type Name = keyof typeof experiments
 const text = words<{ title: string; names: Record<Name, string>; see: Record<Name, string> }>({
   en: {
     title: 'Try this',
-    names: { often: 'Twenty a second', slow: 'A slow road', buffer: 'A proxy that buffers', cut: 'Cut after cut' },
+    names: { often: 'Twenty a second', slow: 'A slow road', buffer: 'A proxy that buffers', strip: 'No upgrades', cut: 'Cut after cut' },
     see: {
       often:
         'Streams and the socket carry each entry in the response that is open already. A long poll needs a request for ' +
@@ -35,6 +36,9 @@ const text = words<{ title: string; names: Record<Name, string>; see: Record<Nam
       buffer:
         'EventSource and the fetch stream bring nothing for seconds, then much at once, and no error ever tells: only a ' +
         'reader that counts the seconds notices. The socket, the long poll and the poll are spared.',
+      strip:
+        'A proxy that does not know Upgrade: the WebSocket is asked for again and again, and its entries pile up. The rest ' +
+        'is plain HTTP and passes.',
       cut:
         'Connections break, and each lane comes back at its cursor: what it missed arrives together. Look at Reconnects, ' +
         'then at Lost.',
@@ -42,7 +46,7 @@ const text = words<{ title: string; names: Record<Name, string>; see: Record<Nam
   },
   ko: {
     title: '해 보기',
-    names: { often: '1초에 스무 개', slow: '느린 길', buffer: '모아 두는 프록시', cut: '끊기고 또 끊기고' },
+    names: { often: '1초에 스무 개', slow: '느린 길', buffer: '모아 두는 프록시', strip: '업그레이드 없음', cut: '끊기고 또 끊기고' },
     see: {
       often:
         '스트림과 소켓은 이미 열린 응답으로 엔트리를 나릅니다. 롱 폴링은 엔트리마다 요청이 하나씩 들고, 폴링은 한 번에 여럿을 ' +
@@ -53,6 +57,8 @@ const text = words<{ title: string; names: Record<Name, string>; see: Record<Nam
       buffer:
         'EventSource와 fetch 스트림은 몇 초 동안 아무것도 오지 않다가 한꺼번에 오고, 아무 오류도 나지 않습니다. 몇 초째 조용한지 ' +
         '세는 쪽만 알아챕니다. 소켓과 롱 폴링과 폴링은 괜찮습니다.',
+      strip:
+        'Upgrade를 모르는 프록시입니다. WebSocket은 거듭 청해도 열리지 않고 엔트리가 쌓입니다. 나머지는 평범한 HTTP라서 지나갑니다.',
       cut:
         '연결이 끊기고, 저마다 자기 커서로 돌아옵니다. 놓친 것은 함께 도착합니다. 재연결을 본 다음 잃음을 보세요.',
     },

@@ -21,7 +21,7 @@ const kept = 30_000
 /** One reader that goes from technique to technique, by the client as any page would use it, and holds it to the promise. */
 export class Hop {
   readonly publisher: Publisher
-  readonly checker = new Checker()
+  readonly checker: Checker
   /** By what it has read of late, and what came. */
   steps: Step[] = []
   arrived: Arrived[] = []
@@ -41,6 +41,7 @@ export class Hop {
     private readonly changed: () => void,
   ) {
     this.publisher = new Publisher(channel, { rate: 5, payload: 64 })
+    this.checker = new Checker(0, this.publisher.unknown)
   }
 
   get runs(): boolean {

@@ -28,6 +28,8 @@ export class Publisher {
   refused: PabalError | undefined
   /** Why the last attempt did not reach the server, or was put off by it. */
   error: Error | undefined
+  /** The numbers of those that were given up when it was stopped, or refused: they may be in the log or not. */
+  readonly unknown = new Set<number>()
   private open: Promise<void> | undefined
   private due = 0
   private running: AbortController | undefined
@@ -39,6 +41,7 @@ export class Publisher {
 
   start(): void {
     if (this.running) return
+    this.refused = undefined
     this.running = new AbortController()
     this.due = 0
     void this.run(this.running.signal)
@@ -53,11 +56,11 @@ export class Publisher {
 
   private async run(signal: AbortSignal): Promise<void> {
     let next = performance.now()
-    for (; !signal.aborted && !this.refused; next += 1000 / this.pace.rate) {
+    for (; !signal.aborted; next += 1000 / this.pace.rate) {
       // A page that was held up does not make up for it.
       next = Math.max(next, performance.now() - 500)
       await sleep(next - performance.now(), signal)
-      if (signal.aborted) return
+      if (signal.aborted || this.refused) return
       this.due++
       this.send(signal)
     }
@@ -82,8 +85,8 @@ export class Publisher {
     const url = `/channels/${pathOf(this.channel)}${batch ? '' : `?id=${only!.id}`}`
     const body = batch ? lines.map((line) => JSON.stringify(line) + '\n').join('') : only!.data
     const headers = { 'Content-Type': batch ? 'application/x-ndjson' : 'text/plain; charset=utf-8' }
-    for (let attempt = 0; attempt < 5; attempt++) {
-      if (attempt) await sleep(300 * 2 ** attempt)
+    for (let attempt = 0; attempt === 0 || !signal.aborted; attempt++) {
+      if (attempt) await sleep(Math.min(5000, 250 * 2 ** attempt), signal)
       try {
         const response = await fetch(url, { method: 'POST', body, headers })
         if (response.ok) return this.done(posts)
@@ -94,9 +97,9 @@ export class Publisher {
         break
       } catch (error) {
         this.error = error as Error
-        if (signal.aborted && attempt > 1) break // nobody waits for these any more
       }
     }
+    for (const { seq } of posts) this.unknown.add(seq)
     this.posts = this.posts.filter((post) => !posts.includes(post))
   }
 

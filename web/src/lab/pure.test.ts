@@ -36,6 +36,15 @@ test('the checker counts holes as lost until they are filled, and then as out of
   expect(checker.has(14)).toBe(true)
 })
 
+test('what nobody knows to be published is not lost', () => {
+  const unknown = new Set([2])
+  const checker = new Checker(0, unknown)
+  for (const seq of [1, 4]) checker.take(seq)
+  expect(checker.lost).toBe(1)
+  unknown.add(3)
+  expect(checker.lost).toBe(0)
+})
+
 test('a stamp is of the size that was asked, and reads as what was written', () => {
   const sent = Date.UTC(2026, 10, 26) + 0.3
   for (const [seq, bytes] of [[1, smallest], [46655, smallest], [46656, 1000], [7, 16384]] as const) {
