@@ -8,7 +8,10 @@ const folder = fileURLToPath(new URL('../docs/screenshots/', import.meta.url))
 const binary = process.env.PABAL_BIN
 if (!binary) throw new Error('PABAL_BIN must name the built binary: run make screenshots')
 
-const server = spawn(binary, ['serve', '--broker', 'memory', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+// The server takes its settings from PABAL_ variables too, and refuses one that it does not know.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PABAL_')))
+const args = ['serve', '--broker', 'memory', '--listen', '127.0.0.1:0', '--log-level', 'error']
+const server = spawn(binary, args, { stdio: ['ignore', 'pipe', 'inherit'], env })
 const origin = await new Promise((resolve, reject) => {
   let said = ''
   server.stdout.on('data', (chunk) => {

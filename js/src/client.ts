@@ -95,6 +95,7 @@ export class Pabal {
    * Resolves once it reads; if it cannot, it rejects and all goes on as it was.
    */
   async hop(technique?: string): Promise<void> {
+    if (!this.reader.running && technique && this.techniques.has(technique)) this.reader.forced = technique // what opens first is that
     return (await kit()).hop(this, technique)
   }
 

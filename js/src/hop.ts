@@ -14,10 +14,16 @@ async function hopOne(reader: Reader, technique: string | undefined): Promise<vo
   if (technique !== undefined && !techniques.has(technique)) {
     throw new Error(`hop: ${technique} is none of ${[...techniques.keys()].join(', ')}`)
   }
+  const before = reader.forced
   reader.forced = technique
   if (!reader.running) return
-  if (technique !== undefined) return reader.change(technique)
-  const road = await reader.race([...techniques.keys()])
-  if (!road) throw new Error('hop: no technique works now')
-  reader.adopt(road)
+  try {
+    if (technique !== undefined) return await reader.change(technique)
+    const road = await reader.race([...techniques.keys()])
+    if (!road) throw new Error('hop: no technique works now')
+    reader.adopt(road)
+  } catch (error) {
+    if (reader.forced === technique) reader.forced = before
+    throw error
+  }
 }

@@ -92,7 +92,8 @@ export class Upstream {
       let failure: unknown
       replies.forEach((text, i) => {
         const { error, ...reply } = JSON.parse(text) as { error?: Problem }
-        failure ??= error ? this.judge(now[i]!, new PabalError(error)) : this.settle(now[i]!, reply as Reply)
+        const failed = error ? this.judge(now[i]!, new PabalError(error)) : this.settle(now[i]!, reply as Reply)
+        failure ??= failed
       })
       return failure
     } catch (error) {

@@ -108,7 +108,7 @@ test('where responses are buffered and upgrades stripped, questions and answers 
   await page.getByRole('button', { name: 'Measure for 16 s' }).click()
   const { run } = await until(page, 'it has measured', (now) => now.phase === 'done', 50)
   const rows = page.locator('.verdict-table tbody tr')
-  const fates = await rows.evaluateAll((all) => all.map((row) => ['via', 'fate'].map((name) => row.getAttribute(`data-${name}`))))
+  const fates = await rows.evaluateAll((all) => (all as HTMLElement[]).map((row) => [row.dataset.via, row.dataset.fate]))
   expect(Object.fromEntries(fates)).toEqual({
     ...{ websocket: 'failed', sse: 'buffered', stream: 'buffered', multipart: 'buffered', iframe: 'buffered' },
     ...{ longpoll: 'works', poll: 'works', jsonp: 'works' },

@@ -4,6 +4,7 @@ export class Checker {
   repeated = 0
   outOfOrder = 0
   private highest: number
+  private told = false
   private readonly holes = new Set<number>()
   private readonly seen = new Set<number>()
 
@@ -13,6 +14,11 @@ export class Checker {
     private readonly unknown: ReadonlySet<number> = new Set(),
   ) {
     this.highest = after
+  }
+
+  /** The server has said that the log has a hole here, or is another: the next entry passes nothing over without a word. */
+  notice(name: string): void {
+    this.told ||= name === '$gap' || name === '$reset' || name === '$skipped'
   }
 
   take(seq: number): void {
@@ -28,7 +34,8 @@ export class Checker {
       this.holes.delete(seq)
       return
     }
-    for (let missed = this.highest + 1; missed < seq; missed++) this.holes.add(missed)
+    for (let missed = this.highest + 1; missed < seq && !this.told; missed++) this.holes.add(missed)
+    this.told = false
     this.highest = seq
   }
 

@@ -25,7 +25,13 @@ type Name = keyof typeof experiments
 const text = words<{ title: string; names: Record<Name, string>; see: Record<Name, string> }>({
   en: {
     title: 'Try this',
-    names: { often: 'Twenty a second', slow: 'A slow road', buffer: 'A proxy that buffers', strip: 'No upgrades', cut: 'Cut after cut' },
+    names: {
+      often: 'Twenty a second',
+      slow: 'A slow road',
+      buffer: 'A proxy that buffers',
+      strip: 'No upgrades',
+      cut: 'Cut after cut',
+    },
     see: {
       often:
         'Streams and the socket carry each entry in the response that is open already. A long poll needs a request for ' +
@@ -37,8 +43,8 @@ const text = words<{ title: string; names: Record<Name, string>; see: Record<Nam
         'EventSource and the fetch stream bring nothing for seconds, then much at once, and no error ever tells: only a ' +
         'reader that counts the seconds notices. The socket, the long poll and the poll are spared.',
       strip:
-        'A proxy that does not know Upgrade: the WebSocket is asked for again and again, and its entries pile up. The rest ' +
-        'is plain HTTP and passes.',
+        'A proxy that does not know Upgrade: the WebSocket is asked for again and again, and its entries pile up. The ' +
+        'rest is plain HTTP and passes.',
       cut:
         'Connections break, and each lane comes back at its cursor: what it missed arrives together. Look at Reconnects, ' +
         'then at Lost.',

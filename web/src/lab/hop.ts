@@ -66,7 +66,10 @@ export class Hop {
         this.cursor = cursor
         this.take(data)
       },
-      this.cursor ? { cursor: this.cursor } : { since: 'all' },
+      {
+        ...(this.cursor ? { cursor: this.cursor } : { since: 'all' }),
+        notice: ({ notice }) => this.checker.notice(notice),
+      },
     )
     this.publisher.start()
     this.changed()

@@ -132,7 +132,9 @@ function Details({ probe, via }: { probe: Probe | undefined; via: Via }) {
         <div>
           <dt>{t.here}</dt>
           <dd>
-            {probe && received ? t.hereNow(ms(half), bytes(probe.bytes / received), count(probe.requests / received)) : t.hereNone}
+            {probe && received
+              ? t.hereNow(ms(half), bytes(probe.bytes / received), count(probe.requests / received))
+              : t.hereNone}
           </dd>
         </div>
       </dl>

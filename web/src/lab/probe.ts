@@ -120,11 +120,12 @@ export class Probe {
     }
   }
 
-  private take({ entries, cursor }: Batch & { cursor: string }): void {
+  private take({ entries, notices, cursor }: Batch & { cursor: string }): void {
     const [now, at] = [clock(), performance.now()]
     this.cursor = cursor
     this.error = undefined
     this.silent = false
+    for (const { notice } of notices) this.checker.notice(notice)
     for (const { data } of entries) {
       const stamp = read(data)
       if (!stamp || stamp.seq <= this.from.after) continue

@@ -36,6 +36,17 @@ test('the checker counts holes as lost until they are filled, and then as out of
   expect(checker.has(14)).toBe(true)
 })
 
+test('what the server said to be missing is not lost without a word', () => {
+  const checker = new Checker()
+  checker.take(1)
+  checker.notice('$live')
+  checker.take(3)
+  checker.notice('$reset')
+  checker.take(6)
+  checker.take(8)
+  expect(checker.lost).toBe(2)
+})
+
 test('what nobody knows to be published is not lost', () => {
   const unknown = new Set([2])
   const checker = new Checker(0, unknown)

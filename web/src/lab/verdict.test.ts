@@ -19,7 +19,8 @@ function run(other: Partial<Record<Via, Partial<Measurement>>> = {}): Measuremen
   return all.map((via) => {
     const [p50, requests] = good[via]
     const clean = { lost: 0, repeated: 0, outOfOrder: 0, reconnects: 0, silent: false }
-    return { via, seconds: 15, published: 30, received: 30, ...clean, p50, p90: 1.5 * p50, p99: 2 * p50, bytes: 3000, requests, ...other[via] }
+    const latency = { p50, p90: 1.5 * p50, p99: 2 * p50 }
+    return { via, seconds: 15, published: 30, received: 30, ...clean, ...latency, bytes: 3000, requests, ...other[via] }
   })
 }
 const every = (vias: Via[], what: Partial<Measurement>) => Object.fromEntries(vias.map((via) => [via, what]))
