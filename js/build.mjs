@@ -10,14 +10,14 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 const src = (name) => join(here, 'src', name)
 /**
  * Names that only the client itself uses, of members that are private or internal: they are made short. None of them may be a
- * member of what anybody else makes or gets: of an option, a target, a frame, an object of the browser; nor what a part that is
- * loaded later exports.
+ * member of what anybody else makes or gets: of an option, a target, a frame, an object of the browser, a message
+ * between tabs; nor what a part that is loaded later exports.
  */
 export const internal = (
-  'adopt against answered answers begun behind better candidate changed changing complete controller failed ' +
-  'failures faults feed feeds forced groups hurry inquiries isAhead judge ladder latest listeners memory network ' +
-  'opened opening paused presences probeAfter probed probeSoon reader remembers reopenSoon running signs spots timers ' +
-  'waiting wanted works'
+  'adopt against answered answers begin begun behind better candidate changed changing complete controller failures ' +
+  'feed feeds forced forget groups hurry inquiries isAhead ladder latest letGo listeners memory network opened ' +
+  'opening paused pending presences probeAfter probed probeSoon racing reach reached reader remembers reopenSoon ' +
+  'running signs spots tell timers told waiting wanted works'
 ).split(' ')
 const mangleProps = new RegExp(`^(${internal.join('|')})$`)
 const common = {

@@ -55,21 +55,26 @@ export class Channel<T = unknown> {
     return this.client.subscribe(this.name, listener as (entry: Entry) => void, options)
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Entry<T>> {
+  [Symbol.asyncIterator](): AsyncIterator<Entry<T>, undefined> {
     return this.entries()
   }
 
   /** Yields each entry, in order, each once. Who is slow is further behind, and no queue grows. */
-  async *entries(options: SubscribeOptions = {}): AsyncGenerator<Entry<T>> {
-    const { entries } = await kit()
-    yield* entries(this as Channel<T>, options)
+  entries(options: SubscribeOptions = {}): AsyncIterableIterator<Entry<T>, undefined> {
+    const entries = kit().then(({ Entries }) => new Entries<T>(this, options))
+    const iterator: AsyncIterableIterator<Entry<T>, undefined> = {
+      [Symbol.asyncIterator]: () => iterator,
+      next: async () => (await entries).next(),
+      return: async () => (await entries).return(),
+    }
+    return iterator
   }
 
   /**
    * Publishes data: a string as text, bytes as they are, else JSON. It resolves when the server has kept it. Until that is known it
    * is repeated, under one ID, through whatever happens to the network; what the server refuses is a PabalError.
    */
-  async publish(data: T | string | Uint8Array, options: PublishOptions = {}): Promise<Published> {
+  async publish(data: T | string | ArrayBuffer | ArrayBufferView, options: PublishOptions = {}): Promise<Published> {
     const { publish } = await kit()
     return publish(this.client, this.name, data, options)
   }

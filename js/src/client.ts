@@ -22,18 +22,26 @@ export interface Options {
   meter?: Meter
 }
 
-const loaders: Record<string, () => Promise<Transport>> = {
-  websocket: () => import('./transports/websocket.ts').then((m) => m.read),
-  sse: () => import('./transports/sse.ts').then((m) => m.read),
-  eventsource: () => import('./transports/eventsource.ts').then((m) => m.read),
-  stream: () => import('./transports/stream.ts').then((m) => m.read),
-  longpoll: () => import('./transports/longpoll.ts').then((m) => m.read),
-  poll: () => import('./transports/poll.ts').then((m) => m.read),
+/** A part that has a transport. */
+export interface Carrier {
+  read: Transport
 }
+
+const loaders: Record<string, () => Promise<Carrier>> = {
+  websocket: () => import('./transports/websocket.ts'),
+  sse: () => import('./transports/sse.ts'),
+  eventsource: () => import('./transports/eventsource.ts'),
+  stream: () => import('./transports/stream.ts'),
+  longpoll: () => import('./transports/longpoll.ts'),
+  poll: () => import('./transports/poll.ts'),
+}
+
+/** How long a token may take to be had. */
+const tokenTime = 15_000
 
 const byPreference: Technique[] = ['websocket', 'sse', 'stream', 'longpoll', 'poll']
 /** From the best to the worst that a client of several readers can say of itself. */
-const states = ['idle', 'live', 'paused', 'connecting', 'waiting', 'offline']
+const states = 'idle live paused connecting waiting offline'
 
 /**
  * A client of the server at url, by default that of this page. It opens nothing before there is something to read, and finds by
@@ -41,7 +49,7 @@ const states = ['idle', 'live', 'paused', 'connecting', 'waiting', 'offline']
  */
 export function connect(url?: string, options: Options = {}): Pabal {
   const page = globalThis.location?.href
-  if (!(url ?? page)) throw new Error("connect: there is no page here: give the server's URL")
+  if (url === undefined && page === undefined) throw new Error("connect: there is no page here: give the server's URL")
   return new Pabal(new URL(url ?? '/', page).href.replace(/\/+$/, ''), options)
 }
 
@@ -50,7 +58,7 @@ export class Pabal {
   /** By what the server knows this client. Who knows it can read what comes to it. */
   readonly connection = newID()
   /** @internal */
-  readonly techniques: Map<string, () => Promise<Transport>>
+  readonly techniques: Map<string, () => Promise<Carrier>>
   /** @internal Whether the client reads in the name of its connection. */
   named = false
   /** @internal One for each way of reading. */
@@ -73,7 +81,7 @@ export class Pabal {
     readonly url: string,
     readonly options: Options,
   ) {
-    this.techniques = techniquesOf(url, options)
+    this.techniques = techniquesOf(this)
     const { remember } = options
     if (remember !== undefined) this.remembers = load(() => import('./memory.ts')).then((m) => (this.memory = new m.Memory(url, remember)))
     if (globalThis.document) this.life = load(() => import('./life.ts')).then((m) => m.watchLife(this))
@@ -95,7 +103,7 @@ export class Pabal {
    * Resolves once it reads; if it cannot, it rejects and all goes on as it was.
    */
   async hop(technique?: string): Promise<void> {
-    if (!this.reader.running && technique && this.techniques.has(technique)) this.reader.forced = technique // what opens first is that
+    if (!this.reader.running) this.reader.forced = technique // what opens first is that
     return (await kit()).hop(this, technique)
   }
 
@@ -105,7 +113,7 @@ export class Pabal {
     void this.life?.then((forget) => forget())
     this.memory?.save()
     void this.up?.then((up) => up.close())
-    for (const { reader } of this.groups.values()) reader.stop()
+    for (const group of this.groups.values()) group.close()
     this.set({ ...this.status, state: 'closed' })
   }
 
@@ -115,8 +123,9 @@ export class Pabal {
     const group = this.group(options)
     const subscription = new Subscription(channel, listener, options, (left) => group.leave(left))
     const join = () => {
-      if (options.since === undefined) subscription.begin(this.memory?.cursor(channel))
-      if (!subscription.over) group.join(subscription)
+      if (options.since === undefined && !options.only && !options.every) subscription.begin(this.memory?.cursor(channel))
+      if (this.closed) subscription.stop()
+      else if (!subscription.over) group.join(subscription)
     }
     if (this.remembers) void this.remembers.then(join)
     else join()
@@ -142,8 +151,8 @@ export class Pabal {
 
   /** @internal */
   opened(): void {
-    void kit()
-    for (const tell of this.roads) tell()
+    if (!this.closed) void kit()
+    for (const tell of [...this.roads]) tell()
   }
 
   /** @internal The reader that is of no options. */
@@ -163,7 +172,10 @@ export class Pabal {
     if (typeof token !== 'function') return token
     if (fresh) this.known = undefined
     try {
-      return await (this.known ??= (async () => token())())
+      return await (this.known ??= Promise.race([
+        token(),
+        new Promise<never>((_, reject) => setTimeout(reject, tokenTime, new Error('the token did not come'))),
+      ]))
     } catch (error) {
       this.known = undefined
       throw error
@@ -190,14 +202,13 @@ export class Pabal {
   }
 }
 
-function techniquesOf(url: string, options: Options): Map<string, () => Promise<Transport>> {
-  const { techniques, share } = options
-  if (share && globalThis.document) {
-    return new Map([['shared', () => import('./tabs.ts').then((m) => m.join(url, options))]])
-  }
-  const all = new Map<string, () => Promise<Transport>>()
+function techniquesOf(client: Pabal): Map<string, () => Promise<Carrier>> {
+  const { techniques, share } = client.options
+  // Without locks nobody knows which tab is to have the connection: each has its own.
+  if (share && globalThis.document && navigator.locks) return new Map([['shared', () => import('./tabs.ts').then((m) => m.join(client))]])
+  const all = new Map<string, () => Promise<Carrier>>()
   for (const technique of techniques ?? byPreference) {
-    if (typeof technique !== 'string') all.set(technique[0], () => Promise.resolve(technique[1]))
+    if (typeof technique !== 'string') all.set(technique[0], () => Promise.resolve({ read: technique[1] }))
     else if (loaders[technique]) all.set(technique, loaders[technique])
     else throw new Error(`connect: ${technique} is none of ${Object.keys(loaders).join(', ')}`)
   }

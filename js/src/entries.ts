@@ -8,45 +8,71 @@ const most = 1000
  * The entries of a channel, as they are asked for. When so many wait, reading ends and goes on at the last of them once they are
  * taken: the log is the queue.
  */
-export async function* entries<T>(channel: Channel<T>, options: SubscribeOptions): AsyncGenerator<Entry<T>> {
-  let queue: Entry<T>[] = []
-  let wake = () => {}
-  let failure: unknown
-  let over = false
-  let subscription: Subscription | undefined
-  const subscribe = (cursor: string | undefined) => {
-    const mine = channel.subscribe(
-      (entry) => {
-        queue.push(entry)
-        wake()
-        if (queue.length >= most) {
-          subscription = undefined
-          mine.stop()
-        }
-      },
-      { ...options, ...(cursor !== undefined && { cursor }), error: (error) => (failure = error) },
-    )
-    subscription = mine
-    void mine.ended.then(() => {
-      if (subscription === mine) over = true
-      wake()
-    })
+export class Entries<T> {
+  private queue: Entry<T>[] = []
+  private waiting: (() => void)[] = []
+  private subscription: Subscription | undefined
+  private last: string | undefined
+  private over = false
+  private failure: { error: unknown } | undefined
+
+  constructor(
+    private readonly channel: Channel<T>,
+    private readonly options: SubscribeOptions,
+  ) {
+    this.last = options.cursor
+    this.subscribe()
   }
-  subscribe(options.cursor)
-  try {
-    for (;;) {
-      const taken = queue
-      queue = []
-      yield* taken
-      if (queue.length) continue
-      if (over) break
-      if (!subscription) subscribe(taken.at(-1)?.cursor)
-      await new Promise<void>((resolve) => (wake = resolve))
+
+  async next(): Promise<IteratorResult<Entry<T>, undefined>> {
+    while (!this.queue.length && !this.over) {
+      if (!this.subscription) this.subscribe()
+      await new Promise<void>((resolve) => this.waiting.push(resolve))
     }
-    if (failure !== undefined) throw failure
-  } finally {
-    const last = subscription
-    subscription = undefined
-    last?.stop()
+    const value = this.queue.shift()
+    if (value) return { done: false, value }
+    const { failure } = this
+    this.failure = undefined
+    if (failure) throw failure.error
+    return { done: true, value: undefined }
+  }
+
+  async return(): Promise<IteratorResult<Entry<T>, undefined>> {
+    this.queue = []
+    this.end()
+    return { done: true, value: undefined }
+  }
+
+  private subscribe(): void {
+    const mine: Subscription = this.channel.subscribe((entry) => this.take(entry), {
+      ...this.options,
+      ...(this.last !== undefined && { cursor: this.last }),
+      error: (error) => (this.failure = { error }),
+    })
+    this.subscription = mine
+    void mine.ended.then(() => this.subscription === mine && this.end())
+  }
+
+  private take(entry: Entry<T>): void {
+    this.queue.push(entry)
+    this.last = entry.cursor
+    if (this.queue.length >= most) {
+      const { subscription } = this
+      this.subscription = undefined
+      subscription?.stop()
+    }
+    this.wake()
+  }
+
+  private end(): void {
+    this.over = true
+    const { subscription } = this
+    this.subscription = undefined
+    subscription?.stop()
+    this.wake()
+  }
+
+  private wake(): void {
+    for (const resolve of this.waiting.splice(0)) resolve()
   }
 }

@@ -1,4 +1,5 @@
 import { PabalError, RoadError, SilentError } from './error.ts'
+import type { Reader } from './reader.ts'
 import type { Outcome } from './road.ts'
 
 /** What the end of a road says against its technique, here and now. */
@@ -30,4 +31,13 @@ export class Faults {
     this.short.set(technique, times % most)
     return times === most
   }
+}
+
+const known = new WeakMap<Reader, Faults>()
+
+/** Whether the end of a road speaks against its technique, and reader has gone down to another. */
+export function judge(reader: Reader, technique: string, outcome: Outcome): boolean {
+  const faults = known.get(reader) ?? new Faults()
+  known.set(reader, faults)
+  return faults.against(technique, outcome) && technique === reader.ladder.best && reader.ladder.down()
 }

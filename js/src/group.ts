@@ -27,9 +27,9 @@ export class Group implements Feed {
     }
     feed.add(subscription)
     const { cursor, since } = subscription.place
-    const reached = this.reader.spots.get(channel)?.cursor
-    if (cursor === undefined && since === 'now') return subscription.begin(reached)
-    if (cursor !== undefined && cursor === reached) return
+    const spot = this.reader.spots.get(channel)
+    const reached = spot?.cursor
+    if (cursor !== undefined ? cursor === reached : since === (reached === undefined ? spot?.since : 'now')) return subscription.begin(reached)
     this.behind.add(subscription)
     if (reached !== undefined) this.catchUp(subscription)
   }
@@ -42,23 +42,35 @@ export class Group implements Feed {
     this.reader.remove(subscription.channel)
   }
 
+  /** Ends all subscriptions. */
+  close(): void {
+    for (const feed of [...this.feeds.values()]) for (const subscription of [...feed]) subscription.stop()
+    this.reader.stop()
+  }
+
+  private reached(channel: string | undefined, cursor: string | undefined): void {
+    this.client.memory?.reached(this.reader.options, channel, cursor)
+  }
+
   private catchUp(subscription: Subscription): void {
     this.behind.delete(subscription)
-    subscription.wait()
+    subscription.waiting = []
     void kit().then(({ catchUp }) => catchUp(this.client, subscription))
   }
 
   entry(entry: Entry): void {
-    this.client.memory?.reached(entry.channel, entry.cursor)
+    this.reached(entry.channel, entry.cursor)
     for (const subscription of this.feeds.get(entry.channel) ?? []) subscription.hear(entry)
   }
 
   notice(notice: Notice, channel: string | undefined): void {
+    this.reached(channel, notice.cursor)
     const feeds = channel === undefined ? [...this.feeds.values()] : [this.feeds.get(channel) ?? []]
     for (const feed of feeds) for (const subscription of [...feed]) subscription.told(notice)
   }
 
-  begun(channel: string, cursor: string): void {
+  begun(channel: string, cursor: string | undefined): void {
+    this.reached(channel, cursor)
     for (const subscription of this.feeds.get(channel) ?? []) {
       if (this.behind.has(subscription)) this.catchUp(subscription)
       else subscription.begin(cursor)

@@ -1,9 +1,10 @@
 import type { Pabal } from './client.ts'
+import { race } from './race.ts'
 import type { Reader } from './reader.ts'
 
 /** Has client read by technique from now on; undefined: by the best there is. */
 export async function hop(client: Pabal, technique: string | undefined): Promise<void> {
-  const { link } = client.reader
+  const link = [...client.groups.values()].find((group) => group.reader.link)?.reader.link
   // Of tabs that share it is the host that hops.
   if (client.options.share && link) await link({ command: 'hop', technique })
   else await Promise.all([...client.groups.values()].map((group) => hopOne(group.reader, technique)))
@@ -12,6 +13,7 @@ export async function hop(client: Pabal, technique: string | undefined): Promise
 async function hopOne(reader: Reader, technique: string | undefined): Promise<void> {
   const { techniques } = reader.client
   if (technique !== undefined && !techniques.has(technique)) {
+    if (reader.forced === technique) reader.forced = undefined
     throw new Error(`hop: ${technique} is none of ${[...techniques.keys()].join(', ')}`)
   }
   const before = reader.forced
@@ -19,8 +21,9 @@ async function hopOne(reader: Reader, technique: string | undefined): Promise<vo
   if (!reader.running) return
   try {
     if (technique !== undefined) return await reader.change(technique)
-    const road = await reader.race([...techniques.keys()])
-    if (!road) throw new Error('hop: no technique works now')
+    const { road, error } = await race(reader, [...techniques.keys()], () => !reader.running)
+    if (!road) throw error ?? new Error('hop: no technique works now')
+    reader.ladder.works(road.technique)
     reader.adopt(road)
   } catch (error) {
     if (reader.forced === technique) reader.forced = before

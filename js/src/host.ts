@@ -53,6 +53,7 @@ export class Host {
   }
 
   hear(asked: Asked): void {
+    if (!asked || typeof asked !== 'object') return // it is not ours
     if ('open' in asked) this.open(asked)
     else if ('close' in asked) this.close(asked.id)
     else if ('command' in asked) void this.command(asked)
@@ -73,8 +74,8 @@ export class Host {
     this.close(id)
     const read: Read = { tab, subscriptions: [], inbox: `$conn/${connection}` }
     this.reads.set(id, read)
-    this.say({ to: [id], batch: { entries: [], notices: [] } })
     this.say({ to: [id], status: this.client.status })
+    this.say({ to: [id], batch: { entries: [], notices: [] } })
     for (const { channel, cursor, since } of places) {
       if (channel === read.inbox) continue // its entries are those of the host's own inbox
       const subscription = this.client.subscribe(channel, (entry) => this.put(entry, id), {

@@ -40,7 +40,8 @@ export class Inquiries {
     const { reader } = client
     if (!client.named) reader.reopenSoon()
     client.named = true
-    while (reader.unnamed) {
+    const isUnnamed = () => reader.running && reader.current?.target.connection !== reader.connection
+    while (isUnnamed() && !client.closed) {
       const next = deferred<void>()
       const forget = client.onRoad(next.resolve)
       await next.promise

@@ -3,10 +3,11 @@
 
 export { call } from './call.ts'
 export { catchUp } from './catchup.ts'
-export { entries } from './entries.ts'
-export { Faults } from './faults.ts'
+export { Entries } from './entries.ts'
+export { judge } from './faults.ts'
 export { history } from './history.ts'
 export { hop } from './hop.ts'
+export { subscribe, unsubscribe } from './inplace.ts'
 export { Inquiries } from './inquiries.ts'
 export { probe } from './probe.ts'
 export { publish } from './publish.ts'

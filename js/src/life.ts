@@ -71,9 +71,9 @@ const before = new WeakMap<Reader, string | undefined>()
 
 /** Has reader poll now and then, as nobody looks, or go on as before. */
 function rare(reader: Reader, now: boolean): void {
+  if (!reader.client.techniques.has('poll')) return reader.pause(now)
   if (now === (reader.interval !== undefined)) return
   reader.interval = now ? rareInterval : undefined
-  if (!reader.client.techniques.has('poll')) return reader.pause(now)
   if (now) before.set(reader, reader.current?.technique)
   const technique = now ? 'poll' : (reader.forced ?? before.get(reader) ?? reader.ladder.best)
   if (reader.running) void reader.change(technique).catch(() => reader.current?.abort())

@@ -1,3 +1,4 @@
+import type { ReadOptions } from './reader.ts'
 import { read, write } from './storage.ts'
 
 /** How far each channel was read, for this tab: it outlives a reload. */
@@ -8,14 +9,16 @@ export class Memory {
 
   constructor(url: string, name: string) {
     this.key = `pabal.cursors.${name} ${url}`
-    this.cursors = read('sessionStorage', this.key) ?? {}
+    this.cursors = Object.assign(Object.create(null), read('sessionStorage', this.key))
   }
 
   cursor(channel: string): string | undefined {
     return this.cursors[channel]
   }
 
-  reached(channel: string, cursor: string): void {
+  reached({ only, every }: ReadOptions, channel: string | undefined, cursor: string | undefined): void {
+    // The inbox is another's after a reload, and how far the latest were read says nothing of the others.
+    if (!channel || !cursor || only || every || channel.startsWith('$conn/')) return
     this.cursors[channel] = cursor
     this.saving ??= setTimeout(() => this.save(), 100)
   }

@@ -33,19 +33,16 @@ export class Presences {
   async enter(data?: unknown): Promise<void> {
     this.data = { value: data }
     await this.inquiries.name()
+    if (!this.data) return // it has left meanwhile
     // Each road has to say it anew.
-    this.unlisten ??= this.client.onRoad(() => void this.say().catch(() => {}))
+    this.unlisten ??= this.client.onRoad(() => (this.client.closed ? this.end() : void this.say().catch(() => {})))
     this.timer ??= setInterval(() => this.client.reader.link || void this.say().catch(() => {}), again)
     return this.say()
   }
 
   async leave(): Promise<void> {
     if (!this.data) return
-    this.data = undefined
-    this.unlisten?.()
-    this.unlisten = undefined
-    clearInterval(this.timer)
-    this.timer = undefined
+    this.end()
     await this.client.send({ command: 'presence', channel: this.channel, leave: true })
   }
 
@@ -61,6 +58,14 @@ export class Presences {
     return () => ending.abort()
   }
 
+  private end(): void {
+    this.data = undefined
+    this.unlisten?.()
+    this.unlisten = undefined
+    clearInterval(this.timer)
+    this.timer = undefined
+  }
+
   private async say(): Promise<void> {
     if (!this.data) return
     const { value } = this.data
@@ -68,7 +73,7 @@ export class Presences {
   }
 
   private async follow(listener: (members: Member[]) => void, signal: AbortSignal): Promise<void> {
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted && !this.client.closed; ) {
       try {
         const { members, cursor } = await this.set()
         if (signal.aborted) return

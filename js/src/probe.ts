@@ -8,7 +8,7 @@ const trial = 60_000
 /** Tries what would be better than what reads, beside it. */
 export async function probe(reader: Reader): Promise<void> {
   for (const technique of reader.ladder.better) {
-    const road = await reader.open(technique)
+    const road = await reader.open(technique).catch(() => undefined)
     if (!road || !reader.current || reader.changing) return road?.abort()
     reader.candidate = road
     if ((await road.opening) && (await showsLife(road))) {

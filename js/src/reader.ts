@@ -1,30 +1,28 @@
 import type { Pabal } from './client.ts'
 import { PabalError, TokenError } from './error.ts'
-import type { Faults } from './faults.ts'
 import { Ladder } from './ladder.ts'
+import { race } from './race.ts'
 import { Road, type Outcome } from './road.ts'
 import { Spot } from './spot.ts'
 import { kit } from './load.ts'
 import { read, write } from './storage.ts'
-import { backoff, deferred, sleep } from './time.ts'
+import { backoff, sleep } from './time.ts'
 import type { Batch, Command, Entry, Notice, Place, Status, Target } from './types.ts'
 
 /** Who hears what a reader reads. */
 export interface Feed {
   entry(entry: Entry): void
   notice(notice: Notice, channel: string | undefined): void
-  /** Reading channel begins at cursor. */
-  begun(channel: string, cursor: string): void
+  /** Reading channel begins, at cursor, if that is known. */
+  begun(channel: string, cursor: string | undefined): void
   /** The channel cannot be read, ever. */
   refused(channel: string, error: unknown): void
 }
 
 export type ReadOptions = Pick<Target, 'only' | 'every'>
 
-/** What worked on a network is tried first there for so long. */
-const day = 86_400_000
-/** How long the next technique waits before it is tried beside one that has not opened yet. */
-const headStart = 400
+/** The techniques whose answers say over several channels only where all of them are read up to. */
+const answering = new Set(['poll', 'longpoll', 'jsonp'])
 /** How long a road may take to open. */
 export const openTime = 10_000
 
@@ -42,8 +40,7 @@ export class Reader {
   forced: string | undefined
   /** @internal */
   candidate: Road | undefined
-  /** What is to read next, while it is being opened. */
-  /** @internal */
+  /** @internal What is to read next, while it is being opened. */
   changing: string | undefined
   private latest: Promise<void> | undefined
   private turn = 0
@@ -54,9 +51,9 @@ export class Reader {
   failures = 0
   /** @internal Milliseconds between polls, while nobody looks. */
   interval: number | undefined
-  private faults: Faults | undefined
   private wake = () => {}
-  private racing: Road[] = []
+  /** @internal What is being opened and is not the candidate. */
+  readonly racing = new Set<Road>()
   private runs = 0
   /** @internal */
   timers: { probe?: Timer; reopen?: Timer; token?: Timer } = {}
@@ -66,18 +63,12 @@ export class Reader {
     private readonly feed: Feed,
     readonly options: ReadOptions,
   ) {
-    const known = read<{ technique: string; at: number }>('localStorage', client.network)
-    this.ladder = new Ladder([...client.techniques.keys()], known && Date.now() - known.at < day ? known.technique : undefined)
+    this.ladder = new Ladder([...client.techniques.keys()], read<string>('localStorage', client.network))
   }
 
   /** Where the way up goes that does without requests. */
   get link(): Command | undefined {
     return this.current?.link
-  }
-
-  /** Whether what is asked in the connection's name has to wait for a road that reads in it. */
-  get unnamed(): boolean {
-    return this.running && this.current?.target.connection !== this.connection
   }
 
   /** Reads a channel too, from a place on. */
@@ -91,14 +82,11 @@ export class Reader {
   remove(channel: string): void {
     if (!this.spots.delete(channel)) return
     if (!this.wanted()) this.stop()
-    else if (this.current && this.link) {
-      this.current.channels.delete(channel)
-      // Who unsubscribes leaves, says the protocol; to be present is to be so until leave, says the client, and says it again.
-      this.link({ command: 'unsubscribe', channel }).then(
-        () => this.client.opened(),
-        () => this.reopenSoon(),
-      )
-    } else this.reopenSoon()
+    else {
+      this.current?.forget(channel)
+      if (this.link) void kit().then(({ unsubscribe }) => unsubscribe(this, channel))
+      else this.reopenSoon()
+    }
   }
 
   /** Reads the same anew beside what reads now: with another token, an inbox, other channels. */
@@ -134,6 +122,7 @@ export class Reader {
     this.current = undefined
     this.wake()
     this.set({ state: 'idle' })
+    this.client.opened() // who waits for a road waits for nothing
   }
 
   private letGo(): void {
@@ -159,7 +148,7 @@ export class Reader {
       }
       if (!this.current) {
         this.set({ state: 'connecting' })
-        const road = await this.race(this.order())
+        const road = await this.attempt(() => turn !== this.runs || this.paused)
         if (turn !== this.runs || this.paused || this.current) road?.abort()
         else if (road) this.adopt(road)
       }
@@ -175,40 +164,16 @@ export class Reader {
   }
 
   private order(): string[] {
-    if (this.interval !== undefined) return ['poll']
+    if (this.interval !== undefined) return ['poll'] // nobody looks
     return [...new Set([this.forced ?? this.ladder.best, ...this.ladder.techniques])]
   }
 
-  /** @internal Tries techniques in turn, each with a short start before the next. The first that opens wins. */
-  async race(order: string[]): Promise<Road | undefined> {
-    const winner = deferred<Road | undefined>()
-    const roads: Road[] = []
-    const { runs } = this
-    const over = () => runs !== this.runs || this.paused
-    this.racing = roads
-    let won: Road | undefined
-    void winner.promise.then((road) => (won = road))
-    for (const technique of order) {
-      const road = await this.open(technique)
-      if (!road) return undefined
-      roads.push(road)
-      void road.opening.then((open) => open && winner.resolve(road))
-      const wait = headStart * 2 ** Math.min(this.failures, 3)
-      await Promise.race([winner.promise, road.opening, sleep(wait)])
-      if (won || over()) break
-    }
-    void Promise.all(roads.map((road) => road.opening)).then(() => winner.resolve(undefined))
-    const road = await winner.promise
-    for (const other of roads) if (other !== road) other.abort()
+  /** Tries techniques in turn until one is open; else it waits a little. */
+  private async attempt(over: () => boolean): Promise<Road | undefined> {
+    const { road, error } = await race(this, this.order(), over)
     if (road) this.ladder.works(road.technique)
-    else if (!over()) await this.fail(roads)
+    else if (!over() && !this.current) await this.failed(error)
     return road
-  }
-
-  /** No technique has opened. */
-  private async fail(roads: Road[]): Promise<void> {
-    const errors = roads.map((road) => road.error).filter((error) => error !== undefined)
-    await this.failed(errors.find((error) => error instanceof PabalError && !error.foreign) ?? errors.at(-1))
   }
 
   private async failed(error: unknown): Promise<void> {
@@ -232,31 +197,26 @@ export class Reader {
   drop(channel: string, error: unknown): void {
     this.spots.delete(channel)
     this.feed.refused(channel, error)
+    if (this.running && !this.wanted()) this.stop()
   }
 
   /** What comes after the road that read has ended. */
   private async after(road: Road, outcome: Outcome): Promise<void> {
     const { error, lived } = outcome
     if (lived > 60_000) this.ladder.forget()
-    if (this.forced === undefined && error !== undefined && (await this.judge(road.technique, outcome))) return
+    this.set({ state: 'connecting', reason: messageOf(error) })
+    if (this.forced === undefined && error !== undefined) {
+      const loaded = await Promise.race([kit(), sleep(500)]) // if nothing comes through now, it is not the technique
+      if (loaded?.judge(this, road.technique, outcome)) return
+    }
     if (error instanceof TokenError || road.said === 'expired') await this.client.token(true).catch(() => undefined)
     if (lived > 5000) this.failures = 0
-    if (error !== undefined && lived < 1000) return this.wait(error)
+    if (lived < 1000) return this.wait(error)
     // A server that stops has many readers: they come again over a second, all others soon.
-    this.set({ state: 'connecting', reason: messageOf(error) })
     await this.rest((road.said ? 1000 : 200) * Math.random())
   }
 
-  /** Whether the end of a road speaks against its technique, and there is another. */
-  private async judge(technique: string, outcome: Outcome): Promise<boolean> {
-    const loaded = await Promise.race([kit(), sleep(500)])
-    if (!loaded) return false // nothing comes through now, whatever the technique
-    this.faults ??= new loaded.Faults()
-    return this.faults.against(technique, outcome) && technique === this.ladder.best && this.ladder.down()
-  }
-
-  /** Opens a road by technique beside the one that reads, which it replaces. What was to replace it before gives way to it. */
-  /** @internal */
+  /** @internal Opens a road by technique beside the one that reads, which it replaces. What was to replace it before gives way to it. */
   change(technique: string): Promise<void> {
     if (this.paused) return Promise.resolve()
     this.candidate?.abort()
@@ -267,14 +227,14 @@ export class Reader {
   private async replace(technique: string, turn: number): Promise<void> {
     const road = await this.open(technique)
     if (this.turn === turn) this.candidate = road
-    const opened = await road?.opening
+    const opened = await road.opening
     if (this.turn !== turn) {
-      road?.abort()
+      road.abort()
       return this.latest
     }
     this.changing = this.candidate = undefined
-    if (road && opened) this.adopt(road)
-    else throw road?.error ?? new Error(`${technique} ended before it was open`)
+    if (opened) this.adopt(road)
+    else throw road.error ?? new Error(`${technique} ended before it was open`)
   }
 
   /** @internal */
@@ -284,8 +244,9 @@ export class Reader {
     this.current = road
     this.candidate = undefined
     before?.abort()
-    this.failures = 0
-    write('localStorage', this.client.network, { technique: road.technique, at: Date.now() })
+    if (this.forced === undefined && this.interval === undefined) {
+      write('localStorage', this.client.network, road.technique)
+    }
     this.set(road.status ?? { state: 'live', technique: road.technique })
     this.client.opened()
     this.complete(road)
@@ -304,43 +265,35 @@ export class Reader {
   private complete(road: Road): void {
     const missing = [...this.spots.values()].filter((spot) => !spot.closed && !road.channels.has(spot.channel))
     if (road.target.connection !== this.connection || (missing.length && !road.link)) this.reopenSoon()
-    else if (road.link) for (const spot of missing) void this.subscribe(road, road.link, spot)
+    else for (const spot of missing) void kit().then(({ subscribe }) => subscribe(this, road, spot))
   }
 
-  /** @internal */
-  async open(technique: string): Promise<Road | undefined> {
-    try {
-      const target = await this.target()
-      const load = this.client.techniques.get(technique)
-      if (!load || !this.running) return undefined
-      const told = (status: Status) => {
-        road.status = status
-        if (road === this.current) this.set(status)
-      }
-      const refused = (channel: string, error: unknown) => this.drop(channel, error)
-      const road: Road = new Road(technique, load(), { ...target, told, refused }, this.take)
-      return road
-    } catch (error) {
-      if (!this.current) await this.failed(error)
-      return undefined
-    }
-  }
-
-  /** What to read, from where: every channel that is not closed. */
-  private async target(): Promise<Target> {
-    const token = await this.client.token()
+  /** @internal Opens a road by technique, which the caller has to abort if it does not adopt it. */
+  async open(technique: string): Promise<Road> {
     const spots = [...this.spots.values()].filter((spot) => !spot.closed)
+    const target = await this.target(spots, technique)
+    const told = (status: Status) => {
+      road.status = status
+      if (road === this.current) this.set(status)
+    }
+    const refused = (channel: string, error: unknown) => this.drop(channel, error)
+    const road: Road = new Road(technique, this.client.techniques.get(technique)!(), { ...target, told, refused }, spots, this.take)
+    return road
+  }
+
+  /** What to read, from where. */
+  private async target(spots: Spot[], technique: string): Promise<Target> {
+    const { client, connection, interval } = this
+    const token = await client.token()
+    const sole = spots.length === 1 && !connection
     const uniform = spots.every((spot) => spot.cursor === undefined && spot.since === spots[0]!.since)
-    if (!uniform) {
+    // What begins elsewhere than the others is asked for first; and what is polled beside others, since an answer has one cursor for all.
+    if (!uniform || (!sole && answering.has(technique))) {
       const { start } = await kit()
-      for (const spot of spots) if (spot.cursor === undefined) await start(this, spot)
+      await Promise.all(spots.map((spot) => spot.cursor ?? start(this, spot)))
     }
     const places = spots.map(({ channel, cursor, since }) => ({ channel, cursor, since }))
-    const {
-      url,
-      options: { meter },
-    } = this.client
-    return { url, meter, token, places, connection: this.connection, patience: openTime, interval: this.interval, ...this.options }
+    return { url: client.url, meter: client.options.meter, token, places, connection, patience: openTime, interval, ...this.options }
   }
 
   /** In whose name it reads. */
@@ -349,25 +302,25 @@ export class Reader {
     return client.named && !options.only && !options.every ? client.connection : undefined
   }
 
-  private async subscribe(road: Road, link: Command, spot: Spot): Promise<void> {
-    const { channel, cursor, since } = spot
-    road.channels.add(channel)
-    try {
-      const reply = await link({ command: 'subscribe', channel, ...(cursor === undefined ? { since } : { cursor }) })
-      if (reply.cursor !== undefined) this.begin(channel, reply.cursor)
-    } catch (error) {
-      if (error instanceof PabalError && error.final) this.drop(channel, error)
-      else this.reopenSoon()
-    }
-  }
-
   private readonly take = (road: Road, { entries, notices, cursor }: Batch): void => {
     for (const notice of notices) this.tell(road, notice)
     for (const entry of entries) {
-      const spot = this.spots.get(entry.channel)
-      if (spot?.take(entry)) this.feed.entry(entry)
+      const spot = this.spotOf(road, entry.channel)
+      if (!spot) continue
+      if (spot.cursor === undefined) this.feed.begun(entry.channel, undefined)
+      if (spot.take(entry)) this.feed.entry(entry)
     }
-    if (cursor !== undefined && this.spots.size === 1) this.spots.values().next().value!.reach(cursor)
+    const [only] = road.spots.keys()
+    if (cursor !== undefined && only !== undefined && this.spotOf(road, only)) {
+      this.begin(only, cursor)
+      this.spots.get(only)?.reach(cursor)
+    }
+  }
+
+  /** The place of a channel, if road was opened for it: who subscribes again begins anew, and has nothing of what was read before. */
+  private spotOf(road: Road, channel: string): Spot | undefined {
+    const spot = this.spots.get(channel)
+    return spot && road.spots.get(channel) === spot ? spot : undefined
   }
 
   private tell(road: Road, notice: Notice): void {
@@ -375,12 +328,11 @@ export class Reader {
     if (notice.notice === '$open') {
       const channels = notice.channels ?? (channel === undefined ? [] : [channel])
       const cursors = notice.cursors ?? [cursor]
-      channels.forEach((name, i) => this.begin(name, cursors[i]))
+      channels.forEach((name, i) => this.spotOf(road, name) && this.begin(name, cursors[i]))
     }
     if (notice.notice === '$expiring') void kit().then(({ renewSoon }) => renewSoon(this, notice))
     if (notice.notice === '$closed' && notice.reason !== 'closed') road.said = notice.reason
-    const spot = channel === undefined ? undefined : this.spots.get(channel)
-    if (spot?.tell(notice) ?? true) this.feed.notice(notice, channel)
+    if (channel === undefined || this.spotOf(road, channel)?.tell(notice)) this.feed.notice(notice, channel)
     if (notice.notice === '$closed' && !this.wanted()) this.stop()
   }
 
@@ -393,10 +345,9 @@ export class Reader {
   }
 
   private rest(ms: number): Promise<void> {
-    const woken = deferred<void>()
-    this.wake = woken.resolve
-    const timer = setTimeout(woken.resolve, ms)
-    return woken.promise.finally(() => clearTimeout(timer))
+    const woken = new AbortController()
+    this.wake = () => woken.abort()
+    return sleep(ms, woken.signal)
   }
 
   private set(status: Omit<Status, 'technique'> & { technique?: string | undefined }): void {

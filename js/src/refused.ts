@@ -15,6 +15,10 @@ export async function refuse(reader: Reader, error: PabalError): Promise<boolean
     for (const { channel } of spots) reader.drop(channel, error)
     return true
   }
+  if (error.limit === 'channels-per-response' && error.max) {
+    for (const { channel } of spots.slice(error.max)) reader.drop(channel, error) // the newest
+    return spots.length > error.max
+  }
   let dropped = false
   for (const spot of spots) {
     const why = await start(reader, spot).catch((why: unknown) => why)

@@ -1,5 +1,7 @@
+import type { Carrier } from './client.ts'
+import type { Spot } from './spot.ts'
 import { deferred } from './time.ts'
-import type { Batch, Command, Status, Target, Transport } from './types.ts'
+import type { Batch, Command, Status, Target } from './types.ts'
 
 /** How a road came to its end. */
 export interface Outcome {
@@ -21,8 +23,11 @@ export class Road {
   link: Command | undefined
   opened = false
   signs = 0
-  /** What it reads, at present. */
+  /** Of which channels it was asked to read, and at which places those are that it does. */
   readonly channels: Set<string>
+  readonly spots: Map<string, Spot>
+  /** It is not known whether it opens. */
+  pending = true
   /** Why the server said that it will end: of $closed. */
   said: string | undefined
   /** How the client fares through which it reads, if it is not by itself. */
@@ -33,14 +38,23 @@ export class Road {
 
   constructor(
     readonly technique: string,
-    transport: Promise<Transport>,
+    carrier: Promise<Carrier>,
     readonly target: Target,
+    spots: Spot[],
     private readonly take: (road: Road, batch: Batch) => void,
   ) {
     this.channels = new Set(target.places.map((place) => place.channel))
     if (target.connection) this.channels.add(`$conn/${target.connection}`) // which is read too
+    this.spots = new Map(spots.map((spot) => [spot.channel, spot]))
     this.opening = this.first.promise
-    this.done = this.run(transport, { ...target, link: (command) => (this.link = command) })
+    void this.opening.then(() => (this.pending = false))
+    this.done = this.run(carrier, { ...target, link: (command) => (this.link = command) })
+  }
+
+  /** What it brings of channel is of no use any more. */
+  forget(channel: string): void {
+    this.channels.delete(channel)
+    this.spots.delete(channel)
   }
 
   get over(): boolean {
@@ -53,16 +67,17 @@ export class Road {
     this.first.resolve(false)
   }
 
-  private async run(transport: Promise<Transport>, target: Target): Promise<Outcome> {
+  private async run(carrier: Promise<Carrier>, target: Target): Promise<Outcome> {
     let openedAt = 0
     try {
-      const read = await transport
+      const { read } = await carrier
       for await (const batch of read(target, this.controller.signal)) {
         if (this.over) break
         if (this.opened) this.signs++
         else openedAt = Date.now()
         this.opened = true
         this.take(this, batch)
+        batch.settle?.()
         this.first.resolve(true)
       }
     } catch (error) {

@@ -28,8 +28,9 @@ export class Spot implements Place {
       case '$gap':
         return !!cursor && this.isAhead(cursor) && this.move(cursor)
       case '$reset': {
-        const key = `${notice.from} ${notice.to} ${notice.reason}`
-        if (!cursor || key === this.reset) return false
+        const key = `${cursor} ${notice.reason}`
+        const passed = notice.from !== this.cursor && cursor && this.cursor && after(cursor, this.cursor) === false
+        if (!cursor || passed || key === this.reset) return false // another road has told it
         this.reset = key
         return this.move(cursor)
       }

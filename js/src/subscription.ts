@@ -21,14 +21,6 @@ export interface SubscribeOptions {
   signal?: AbortSignal
 }
 
-/** A part of a log. */
-export interface Page {
-  entries: Entry[]
-  notices: Notice[]
-  cursor: string
-  more: boolean
-}
-
 /**
  * One listener of a channel. Several on one channel share what is read; one that begins elsewhere than where reading stands has
  * what lies between fetched, and joins then.
@@ -36,10 +28,20 @@ export interface Page {
 export class Subscription {
   /** Resolves when nothing follows: it was stopped, the channel is closed or cannot be read. */
   readonly ended: Promise<void>
-  private readonly spot: Spot
-  private waiting: Entry[] | undefined
+  /** @internal */
+  readonly spot: Spot
+  /** @internal What it hears while it catches up. */
+  waiting: (Entry | Notice)[] | undefined
   over = false
   private end = () => {}
+
+  readonly stop = (): void => {
+    if (this.over) return
+    this.over = true
+    this.options.signal?.removeEventListener('abort', this.stop)
+    this.left(this)
+    this.end()
+  }
 
   constructor(
     readonly channel: string,
@@ -49,7 +51,8 @@ export class Subscription {
   ) {
     this.spot = new Spot(channel, options.cursor, options.since ?? 'now')
     this.ended = new Promise((resolve) => (this.end = resolve))
-    options.signal?.addEventListener('abort', () => this.stop())
+    options.signal?.addEventListener('abort', this.stop)
+    if (options.signal?.aborted) this.stop()
   }
 
   /** The place up to which the listener has heard: where another subscription goes on. */
@@ -57,16 +60,9 @@ export class Subscription {
     return this.spot.cursor
   }
 
-  get place(): Place {
+  get place(): Place & { only?: 'latest' | undefined } {
     const { channel, cursor, since } = this.spot
-    return { channel, cursor, since }
-  }
-
-  stop(): void {
-    if (this.over) return
-    this.over = true
-    this.left(this)
-    this.end()
+    return { channel, cursor, since, only: this.options.only }
   }
 
   /** Reading begins at cursor. */
@@ -83,38 +79,16 @@ export class Subscription {
   }
 
   told(notice: Notice): void {
-    if (this.over || this.waiting) return
+    if (this.over) return
+    if (this.waiting) return void this.waiting.push(notice)
     if (this.spot.tell(notice)) tell(this.options.notice, notice)
     if (notice.notice === '$closed' && notice.reason === 'closed') this.stop()
   }
 
   refused(error: unknown): void {
     if (this.over) return
-    const { error: told } = this.options
     this.stop()
-    tell(told ?? fail, error)
+    // What nobody listens for is not swallowed.
+    tell(this.options.error ?? ((error): never => { throw error }), error)
   }
-
-  /** Has what it hears wait, until joined says that what lies before has been had. */
-  wait(): void {
-    this.waiting = []
-  }
-
-  joined(): void {
-    const waiting = this.waiting ?? []
-    this.waiting = undefined
-    for (const entry of waiting) this.hear(entry)
-  }
-
-  /** Takes what has been fetched. */
-  take(page: Page): void {
-    for (const notice of page.notices) if (this.spot.tell(notice)) tell(this.options.notice, notice)
-    for (const entry of page.entries) if (!this.over && this.spot.take(entry)) tell(this.listener, entry)
-    this.spot.reach(page.cursor)
-  }
-}
-
-/** What nobody listens for is not swallowed. */
-function fail(error: unknown): never {
-  throw error
 }

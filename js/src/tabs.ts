@@ -1,9 +1,9 @@
-import { connect, type Options } from './client.ts'
+import { connect, newID, type Carrier, type Pabal } from './client.ts'
 import { PabalError, type Problem } from './error.ts'
 import { Host, type Asked, type Said } from './host.ts'
 import { deferred, type Deferred } from './time.ts'
 import { listen } from './transports/listen.ts'
-import type { Batch, Command, Reply, Target, Transport } from './types.ts'
+import type { Batch, Command, Reply, Target } from './types.ts'
 
 /** How a tab reaches the host of all tabs. */
 interface Line {
@@ -11,29 +11,34 @@ interface Line {
   hear(listener: (said: Said) => void): () => void
 }
 
-const tab = crypto.randomUUID()
+/** Said by all of one version: others have lines of their own. */
+const version = 1
+const tab = newID()
 const lines = new Map<string, Promise<Line>>()
 
 /**
  * The technique of a tab that shares: it reads through the client that one of them, or a SharedWorker, has. That is to be of the same
  * user: tabs whose tokens name different ones do not share.
  */
-export async function join(url: string, options: Options): Promise<Transport> {
-  const { token, share } = options
-  const subject = subjectOf(typeof token === 'function' ? await token() : token)
+export async function join(client: Pabal): Promise<Carrier> {
+  const { share } = client.options
   const worker = typeof share === 'object' ? share.worker : undefined
-  const key = `pabal ${url} ${subject} ${worker ?? ''}`
+  const subject = await subjectOf(await client.token())
+  const key = `pabal ${version} ${client.url} ${subject} ${worker ?? ''}`
   let line = lines.get(key)
-  if (!line) lines.set(key, (line = open(key, url, options, worker)))
+  if (!line) lines.set(key, (line = open(key, subject, client, worker)))
   const ready = await line
-  return (to, signal) => read(ready, to, signal)
+  return { read: (to, signal) => read(ready, to, signal) }
 }
 
 async function* read(line: Line, to: Target, signal: AbortSignal): AsyncGenerator<Batch> {
-  const id = crypto.randomUUID()
+  const id = newID()
   const waiting = new Map<string, Deferred<Reply>>()
   let commands = 0
   const link: Command = (command) => {
+    // What is read is said when reading is begun: the host's connection is not this tab's alone.
+    const reads = command.command === 'subscribe' || command.command === 'unsubscribe'
+    if (reads) return Promise.reject(new Error('it is to be read anew'))
     const reply = deferred<Reply>()
     const name = `${id} ${++commands}`
     waiting.set(name, reply)
@@ -48,6 +53,7 @@ async function* read(line: Line, to: Target, signal: AbortSignal): AsyncGenerato
       else if ('failed' in said) reply?.reject(typeof said.failed === 'string' ? new Error(said.failed) : new PabalError(said.failed as Problem))
     }
     const forget = line.hear((said) => {
+      if (!said || typeof said !== 'object') return // it is not ours
       if ('hello' in said) return sink.end() // another host: it is asked anew, from where this one has come
       if (!('to' in said)) return
       for (const name of said.to) settle(name, said)
@@ -69,30 +75,33 @@ async function* read(line: Line, to: Target, signal: AbortSignal): AsyncGenerato
   })
 }
 
-async function open(key: string, url: string, options: Options, worker: string | URL | undefined): Promise<Line> {
-  // That this lock is free tells the host that the tab is gone.
-  await new Promise<void>((resolve) => {
+/** Resolves once this tab has its lock: that it is free tells the host that the tab is gone. */
+let held: Promise<void> | undefined
+const hold = (): Promise<void> =>
+  (held ??= new Promise((resolve) => {
     void navigator.locks.request(`pabal tab ${tab}`, () => {
       resolve()
       return new Promise(() => {})
     })
-  })
-  if (worker !== undefined && typeof SharedWorker !== 'undefined') return viaWorker(key, url, options, worker)
-  return viaLeader(key, url, options)
+  }))
+
+async function open(key: string, subject: string, client: Pabal, worker: string | URL | undefined): Promise<Line> {
+  await hold()
+  const fits = typeof SharedWorker !== 'undefined' && !client.options.techniques?.some((technique) => typeof technique !== 'string')
+  if (worker !== undefined && fits) return viaWorker(key, client, worker)
+  return viaLeader(key, subject, client)
 }
 
-function viaWorker(key: string, url: string, options: Options, worker: string | URL): Line {
+function viaWorker(key: string, client: Pabal, worker: string | URL): Line {
   const { port } = new SharedWorker(worker, { name: key, type: 'module' })
   const listeners = new Set<(said: Said) => void>()
-  const techniques = options.techniques?.filter((technique) => typeof technique === 'string')
-  port.onmessage = async ({ data }: MessageEvent<Said>) => {
-    if ('token' in data) {
-      const { token } = options
-      port.postMessage({ tab, id: '', token: typeof token === 'function' ? await token() : token })
-    }
+  const { techniques, token } = client.options
+  const answer = (token: string | undefined) => port.postMessage({ tab, id: '', token })
+  port.onmessage = ({ data }: MessageEvent<Said>) => {
+    if ('token' in data) client.token(true).then(answer, () => answer(undefined)) // another tab may have one
     for (const listener of [...listeners]) listener(data)
   }
-  port.postMessage({ url, techniques, token: options.token !== undefined })
+  port.postMessage({ url: client.url, techniques, token: token !== undefined })
   return {
     post: (asked) => port.postMessage(asked),
     hear: (listener) => {
@@ -103,17 +112,20 @@ function viaWorker(key: string, url: string, options: Options, worker: string | 
 }
 
 /** One of the tabs leads: whoever holds the lock has the client. When it closes, another has the lock at once, and says hello. */
-function viaLeader(key: string, url: string, options: Options): Line {
+function viaLeader(key: string, subject: string, client: Pabal): Line {
   const channel = new BroadcastChannel(key)
-  let ending = new AbortController()
+  let ending: AbortController | undefined
   const stand = () => {
-    ending = new AbortController()
-    const { signal } = ending
-    navigator.locks.request(key, { signal }, () => lead(key, url, options, signal)).catch(() => {}) // the page was left before it led
+    if (ending && !ending.signal.aborted) return
+    const { signal } = (ending = new AbortController())
+    navigator.locks.request(key, { signal }, () => lead(key, subject, client, signal)).catch(() => {}) // the page was left before it led
   }
-  // A page in the cache of those that were left is frozen: it must not lead.
-  addEventListener('pagehide', () => ending.abort())
-  addEventListener('pageshow', (event) => event.persisted && stand())
+  const resign = () => ending?.abort()
+  // A page in the cache of those that were left is frozen, as one in the background may be: it must not lead.
+  addEventListener('pagehide', resign)
+  document.addEventListener('freeze', resign)
+  addEventListener('pageshow', stand)
+  document.addEventListener('resume', stand)
   stand()
   return {
     post: (asked) => channel.postMessage(asked),
@@ -126,12 +138,20 @@ function viaLeader(key: string, url: string, options: Options): Line {
 }
 
 /** Is the host until the signal says so. */
-function lead(key: string, url: string, options: Options, signal: AbortSignal): Promise<void> {
+function lead(key: string, subject: string, client: Pabal, signal: AbortSignal): Promise<void> {
   const channel = new BroadcastChannel(key)
-  const { share: _, remember: __, ...rest } = options
-  const host = serve(connect(url, rest), (said) => channel.postMessage(said))
-  channel.onmessage = ({ data }: MessageEvent<Asked>) => 'tab' in data && host.hear(data)
-  channel.postMessage({ hello: true })
+  const hello = () => channel.postMessage({ hello: true })
+  const { techniques, meter, token: given } = client.options
+  const token = async () => {
+    const fresh = await client.token(true)
+    if ((await subjectOf(fresh)) === subject) return fresh!
+    hello() // somebody else has come to this page: each tab sees anew with whom it shares
+    throw new Error('the token names another user than the one who shares')
+  }
+  const options = { ...(techniques && { techniques }), ...(meter && { meter }), ...(given !== undefined && { token }) }
+  const host = serve(connect(client.url, options), (said) => channel.postMessage(said))
+  channel.onmessage = ({ data }: MessageEvent<Asked>) => host.hear(data)
+  hello()
   return new Promise((resolve) => {
     const end = () => {
       host.end()
@@ -150,7 +170,7 @@ export function serve(client: ReturnType<typeof connect>, say: (said: Said) => v
   const hear = host.hear.bind(host)
   host.hear = (asked) => {
     hear(asked)
-    if (tabs.has(asked.tab)) return
+    if (!asked?.tab || tabs.has(asked.tab)) return
     tabs.add(asked.tab)
     void navigator.locks.request(`pabal tab ${asked.tab}`, () => {
       tabs.delete(asked.tab)
@@ -160,12 +180,16 @@ export function serve(client: ReturnType<typeof connect>, say: (said: Said) => v
   return host
 }
 
-/** Whom a token names, as far as a page can read it. */
-function subjectOf(token: string | undefined): string {
+/** Whom a token names, as far as a page can read it; if it names nobody, what stands for the token itself. */
+async function subjectOf(token: string | undefined): Promise<string> {
+  if (token === undefined) return ''
   try {
-    const [, claims] = (token ?? '').split('.')
-    return (JSON.parse(atob(claims!.replaceAll('-', '+').replaceAll('_', '/'))) as { sub?: string }).sub ?? ''
+    const [, claims] = token.split('.')
+    const { iss = '', sub } = JSON.parse(atob(claims!.replaceAll('-', '+').replaceAll('_', '/'))) as { iss?: string; sub?: string }
+    if (sub !== undefined) return `${iss} ${sub}`
   } catch {
-    return token ?? ''
+    // It is no JWT.
   }
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16)).join('')
 }

@@ -50,8 +50,11 @@ export interface Reply {
   url?: string
 }
 
-/** Sends a command; the promise fails with a PabalError, or with another error if it is not known what came of it. */
-export type Command = (command: Record<string, unknown>) => Promise<Reply>
+/**
+ * Sends a command; the promise fails with a PabalError, or with another error if it is not known what came of it. done is called with the
+ * reply in its place between what is read.
+ */
+export type Command = (command: Record<string, unknown>, done?: (reply: Reply) => void) => Promise<Reply>
 
 /** Counts what a technique costs. Bytes are those of bodies and messages, as near as a page can tell. */
 export interface Meter {
@@ -95,6 +98,8 @@ export interface Batch {
   notices: Notice[]
   /** Where the target's only channel is read up to, where an answer says it. */
   cursor?: string | undefined
+  /** Called when all that came before has been taken. */
+  settle?: (() => void) | undefined
 }
 
 /**

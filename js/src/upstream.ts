@@ -6,21 +6,30 @@ import type { Command, Reply } from './types.ts'
 
 interface Waiting extends Deferred<Reply> {
   command: Record<string, unknown>
+  /** Characters of JSON. */
+  size: number
+  /** When it was first given to the server; 0: not yet. */
+  since: number
   signal: AbortSignal | undefined
 }
 
 /** How many commands go into one POST. */
 const batch = 50
+/** How long they may be together. */
+const bytes = 128_000
 const answerTime = 20_000
+/** For how long the server knows by its ID what it has done, in milliseconds, with something to spare: ten minutes, unless it is configured otherwise. */
+const once = 9 * 60_000
 
 /**
- * Commands, in the order in which they are given, up the WebSocket that reads or by POST beside whatever does. One of which it is not
+ * Commands, in the order in which they are given (but what the server refuses for now comes later), up the WebSocket that reads or by POST beside whatever does. One of which it is not
  * known whether it was done is given again until it is known: those that Pabal has can be (spec/protocol.md, section 2).
  */
 export class Upstream {
   private queue: Waiting[] = []
   private busy = false
   private failures = 0
+  private most = batch
   private wake = () => {}
 
   constructor(private readonly client: Pabal) {}
@@ -28,7 +37,8 @@ export class Upstream {
   send(command: Record<string, unknown>, signal?: AbortSignal): Promise<Reply> {
     if (signal?.aborted) return Promise.reject(signal.reason as Error)
     if (this.client.closed) return Promise.reject(new Error(`${String(command.command)}: the client is closed`))
-    const waiting: Waiting = { ...deferred<Reply>(), command, signal }
+    const text = JSON.stringify(command) // what cannot be said is refused here, and holds up nothing
+    const waiting: Waiting = { ...deferred<Reply>(), command: JSON.parse(text) as Record<string, unknown>, size: text.length, since: 0, signal }
     const abort = () => {
       this.queue = this.queue.filter((other) => other !== waiting)
       waiting.reject(signal!.reason)
@@ -55,15 +65,39 @@ export class Upstream {
   private async flush(): Promise<void> {
     if (this.busy) return
     this.busy = true
-    await Promise.resolve() // what is given in the same turn goes together
-    while (this.queue.length) {
-      const now = this.queue.slice(0, batch)
-      const link = this.client.reader.link
-      const failure = await (link ? this.sendUp(link, now) : this.post(now))
-      if (failure === undefined) this.failures = 0
-      else await this.rest(failure)
+    try {
+      await Promise.resolve() // what is given in the same turn goes together
+      while (this.queue.length) {
+        const offline = globalThis.navigator?.onLine === false
+        const failure = offline ? new Error('there is no network') : await this.attempt()
+        if (failure === undefined) this.failures = 0
+        else await this.rest(failure)
+      }
+    } finally {
+      this.busy = false
     }
-    this.busy = false
+  }
+
+  private async attempt(): Promise<unknown> {
+    const now = this.next()
+    const link = this.client.reader.link
+    const failure = await (link ? this.sendUp(link, now) : this.post(now))
+    // A slow way up takes few at a time.
+    this.most = failure === undefined ? batch : Math.max(1, this.most >> 1)
+    return failure
+  }
+
+  /** What goes together now. What the server may have done so long ago that it would do it once more is given up. */
+  private next(): Waiting[] {
+    const now = Date.now()
+    for (const waiting of this.queue.filter(({ since }) => since && now - since > once)) {
+      this.settle(waiting, undefined)
+      waiting.reject(new Error(`${String(waiting.command.command)}: it is not known whether the server has done it, and it is too late to ask again`))
+    }
+    let size = 0
+    const together = this.queue.slice(0, this.most).filter((waiting, i) => (size += waiting.size) < bytes || i === 0)
+    for (const waiting of together) waiting.since ||= now
+    return together
   }
 
   private async sendUp(link: Command, now: Waiting[]): Promise<unknown> {
@@ -126,9 +160,9 @@ export class Upstream {
     })
   }
 
-  private settle(waiting: Waiting, reply: Reply): undefined {
+  private settle(waiting: Waiting, reply: Reply | undefined): undefined {
     this.queue = this.queue.filter((other) => other !== waiting)
-    waiting.resolve(reply)
+    if (reply) waiting.resolve(reply)
   }
 
   /** What is refused is over, what failed is given again: then it returns why. */

@@ -26,7 +26,8 @@ export function readURL(to: Target, via: string, more: Record<string, string> = 
   else if (only?.since !== undefined) query.set('since', only.since)
   if (to.connection) query.set('connection', to.connection)
   if (to.only) query.set('only', to.only)
-  if (to.every) query.set('every', to.every)
+  // Who asks again and again does that as seldom as it likes.
+  if (to.every && via !== 'poll' && via !== 'longpoll' && via !== 'jsonp') query.set('every', to.every)
   for (const [name, value] of Object.entries(more)) query.set(name, value)
   return `${to.url}/channels${places.length === 1 ? `/${pathOf(only!.channel)}` : ''}?${query}`
 }
@@ -56,6 +57,12 @@ export function batchesOf({ entries, notices }: Answer): Batch[] {
   }
   if (last.length) batches.push({ notices: last, entries: [] })
   return batches
+}
+
+/** The milliseconds of a duration, as `500ms` or `1m30s`. */
+export function milliseconds(duration = ''): number {
+  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+  return [...duration.matchAll(/([\d.]+)(ms|s|m|h)/g)].reduce((sum, [, n, unit]) => sum + Number(n) * units[unit!]!, 0)
 }
 
 /** What a transport yields when it has something to say only about itself. */

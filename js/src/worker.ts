@@ -11,18 +11,28 @@ interface Begin {
   token: boolean
 }
 
+/** How long tabs have to answer. */
+const answerTime = 5000
+
 const ports = new Set<MessagePort>()
 let host: ReturnType<typeof serve> | undefined
-let token: Deferred<string> | undefined
+let wanted: Deferred<string> | undefined
+
+const say = (said: Said) => ports.forEach((port) => port.postMessage(said))
+
+/** Asks all tabs for a token; the first that has one answers. */
+async function token(): Promise<string> {
+  const mine = (wanted ??= deferred<string>())
+  const timer = setTimeout(() => mine.reject(new Error('no tab has a token')), answerTime)
+  say({ token: true })
+  return mine.promise.finally(() => {
+    clearTimeout(timer)
+    wanted = undefined
+  })
+}
 
 function begin({ url, techniques, token: asks }: Begin): ReturnType<typeof serve> {
-  const say = (said: Said) => ports.forEach((port) => port.postMessage(said))
-  const ask = () => {
-    token ??= deferred<string>()
-    say({ token: true }) // the first tab that answers
-    return token.promise
-  }
-  return serve(connect(url, { ...(techniques && { techniques }), ...(asks && { token: ask }) }), say)
+  return serve(connect(url, { ...(techniques && { techniques }), ...(asks && { token }) }), say)
 }
 
 addEventListener('connect', (event) => {
@@ -30,9 +40,7 @@ addEventListener('connect', (event) => {
   ports.add(port)
   port.onmessage = ({ data }: MessageEvent<Asked | Begin>) => {
     if ('url' in data) host ??= begin(data)
-    else if ('token' in data) {
-      token?.resolve(data.token ?? '')
-      token = undefined
-    } else host?.hear(data)
+    else if (!('token' in data)) host?.hear(data)
+    else if (data.token !== undefined) wanted?.resolve(data.token)
   }
 })

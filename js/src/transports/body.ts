@@ -1,7 +1,7 @@
 import { RoadError, SilentError } from '../error.ts'
 import { problemOf, refusedOnTheWay } from '../problem.ts'
 import type { Batch, Target } from '../types.ts'
-import { patienceOf, readURL } from '../wire.ts'
+import { byteLength, patienceOf, readURL } from '../wire.ts'
 
 /** The headers of each request: the token, if there is one. */
 export const headersOf = (to: Target): Record<string, string> => (to.token ? { Authorization: `Bearer ${to.token}` } : {})
@@ -24,13 +24,17 @@ export async function* follow(
     })
     to.meter?.answered()
     await check(response, contentType)
-    if (response.status === 204 || !response.body) return
+    if (response.status === 204 || !response.body) {
+      // Server-sent events of channels that are closed and read: an EventSource would stop at that.
+      const notices = to.places.map(({ channel }) => ({ notice: '$closed', channel, reason: 'closed' }))
+      return void (yield { entries: [], notices })
+    }
     const reader = response.body.pipeThrough(new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>).getReader()
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
       watch.feed()
-      to.meter?.took(value.length)
+      if (to.meter) to.meter.took(byteLength(value))
       for (const batch of parse(value)) {
         watch.limit = patienceOf(batch) ?? watch.limit
         watch.stop() // time that the reader of the batch takes is not the server's

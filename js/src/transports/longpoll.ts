@@ -1,4 +1,6 @@
+import { sleep } from '../time.ts'
 import type { Batch, Target } from '../types.ts'
+import { milliseconds } from '../wire.ts'
 import { ask } from './ask.ts'
 
 /** What a server may take for an answer, beyond what it was asked to wait. */
@@ -18,6 +20,7 @@ export async function* read(to: Target, signal: AbortSignal): AsyncGenerator<Bat
       target = answer.next
       wait = longest
       yield* answer.batches
+      if (to.every && !answer.more) await sleep(milliseconds(to.every), signal)
     } catch (error) {
       const waited = (Date.now() - began) / 1000
       // A TypeError is what fetch says of a connection that was cut.

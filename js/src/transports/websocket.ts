@@ -1,6 +1,6 @@
 import { PabalError, RoadError, TokenError, type Problem } from '../error.ts'
 import { deferred, type Deferred } from '../time.ts'
-import type { Batch, Reply, Target } from '../types.ts'
+import type { Batch, Command, Reply, Target } from '../types.ts'
 import { batchOf, byteLength, patienceOf, readURL, sign } from '../wire.ts'
 import { Watch } from './body.ts'
 import { listen, type Sink } from './listen.ts'
@@ -14,7 +14,7 @@ export async function* read(to: Target, signal: AbortSignal): AsyncGenerator<Bat
 class Socket {
   private readonly socket: WebSocket
   private readonly watch: Watch
-  private readonly waiting = new Map<number, Deferred<Reply>>()
+  private readonly waiting = new Map<number, Deferred<Reply> & { done: ((reply: Reply) => void) | undefined }>()
   private id = 0
   private opened = false
 
@@ -44,8 +44,8 @@ class Socket {
     this.forget()
   }
 
-  private readonly command = (command: Record<string, unknown>): Promise<Reply> => {
-    const reply = deferred<Reply>()
+  private readonly command: Command = (command, done) => {
+    const reply = { ...deferred<Reply>(), done }
     if (this.socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the WebSocket is closed'))
     const id = ++this.id
     this.waiting.set(id, reply)
@@ -70,10 +70,14 @@ class Socket {
   }
 
   private answer({ id, error, ...reply }: { id?: number; error?: Problem }): void {
-    const waits = this.waiting.get(id ?? 0)
-    this.waiting.delete(id ?? 0)
-    if (error) waits?.reject(new PabalError(error))
-    else waits?.resolve(reply as Reply)
+    const settle = () => {
+      const waits = this.waiting.get(id ?? 0)
+      this.waiting.delete(id ?? 0)
+      if (error) return waits?.reject(new PabalError(error))
+      waits?.done?.(reply as Reply)
+      waits?.resolve(reply as Reply)
+    }
+    this.sink.put({ ...sign(), settle })
   }
 
   private end(error: unknown): void {

@@ -79,6 +79,25 @@ describe.each([
     await context.close()
   })
 
+  test('a tab may read other channels than another, and let go of them', async () => {
+    const context = await browser.newContext()
+    const [one, two] = (await tabs(context, `${name}/mine`, 2, share)) as [Page, Page]
+    const more = (page: Page) =>
+      page.evaluate((channel) => {
+        Object.assign(window, { more: window.made.client.channel(channel).subscribe((entry) => window.made.got.push(entry.data), { since: 'all' }) })
+      }, `${name}/more`)
+    await more(one)
+    await more(two)
+    await publish(`${name}/more`, 1)
+    for (const page of [one, two]) await until('it has come', async () => (await got(page)).length === 1)
+    await one.evaluate(() => (window as unknown as { more: { stop(): void } }).more.stop())
+    await publish(`${name}/mine`, 2)
+    await publish(`${name}/more`, 3)
+    await until('the other reads on', async () => (await got(two)).length === 3)
+    expect([await got(one), await got(two)]).toEqual([[1, 2], [1, 2, 3]])
+    await context.close()
+  })
+
   test('a tab publishes, is present, hops and is not heard of any more', async () => {
     const context = await browser.newContext()
     const channel = `${name}/two`
