@@ -75,14 +75,12 @@ export class Channel<T = unknown> {
    * is repeated, under one ID, through whatever happens to the network; what the server refuses is a PabalError.
    */
   async publish(data: T | string | ArrayBuffer | ArrayBufferView, options: PublishOptions = {}): Promise<Published> {
-    const { publish } = await kit()
-    return publish(this.client, this.name, data, options)
+    return (await kit()).publish(this.client, this.name, data, options)
   }
 
   /** Reads a part of the log once: what follows a cursor or a time, or the newest before one. */
   async history(range: Range = {}): Promise<History<T>> {
-    const { history } = await kit()
-    return history<T>(this.client, this.name, range)
+    return (await kit()).history<T>(this.client, this.name, range)
   }
 
   /** Being here, and who else is. */
@@ -101,7 +99,6 @@ export class Channel<T = unknown> {
 
   /** Asks the application, whoever it has named for this channel, and resolves with its answer. */
   async call<A = unknown>(data: unknown, options: CallOptions = {}): Promise<A> {
-    const { call } = await kit()
-    return (await call(this.client, this.name, data, options)) as A
+    return (await kit()).call(this.client, this.name, data, options) as Promise<A>
   }
 }

@@ -49,7 +49,7 @@ const states = 'idle live paused connecting waiting offline'
  */
 export function connect(url?: string, options: Options = {}): Pabal {
   const page = globalThis.location?.href
-  if (url === undefined && page === undefined) throw new Error("connect: there is no page here: give the server's URL")
+  if (url === undefined && page === undefined) throw new Error("connect: without a page, give the server's URL")
   return new Pabal(new URL(url ?? '/', page).href.replace(/\/+$/, ''), options)
 }
 
@@ -119,7 +119,7 @@ export class Pabal {
 
   /** @internal */
   subscribe(channel: string, listener: (entry: Entry) => void, options: SubscribeOptions): Subscription {
-    if (this.closed) throw new Error('subscribe: the client is closed')
+    if (this.closed) throw new Error('the client is closed')
     const group = this.group(options)
     const subscription = new Subscription(channel, listener, options, (left) => group.leave(left))
     const join = () => {

@@ -142,8 +142,8 @@ export class Reader {
     await Promise.resolve() // what is subscribed to in the same turn goes into the same request
     while (turn === this.runs && this.wanted()) {
       if (this.paused) {
-        this.set({ state: 'paused', reason: 'the page is hidden' })
-        await this.rest(2 ** 31 - 1)
+        this.set({ state: 'paused', reason: 'the page rests' })
+        await this.rest(1e9) // until it is woken
         continue
       }
       if (!this.current) {
@@ -317,10 +317,13 @@ export class Reader {
     }
   }
 
-  /** The place of a channel, if road was opened for it: who subscribes again begins anew, and has nothing of what was read before. */
+  /**
+   * The place of a channel, if road was opened for it: who subscribes again begins anew, and has nothing of what was read before. The inbox is read
+   * beside whatever a road was opened for.
+   */
   private spotOf(road: Road, channel: string): Spot | undefined {
     const spot = this.spots.get(channel)
-    return spot && road.spots.get(channel) === spot ? spot : undefined
+    return spot && (road.spots.get(channel) === spot || channel.startsWith('$conn/')) ? spot : undefined
   }
 
   private tell(road: Road, notice: Notice): void {

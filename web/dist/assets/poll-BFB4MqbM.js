@@ -1,1 +1,0 @@
-import{t as e}from"./rolldown-runtime-DK3Fl9T5.js";import{u as t}from"./client-CTiZp91V.js";import{t as n}from"./ask-D60IXIdj.js";var r=e({read:()=>i});async function*i(e,r){for(let i=e;!r.aborted;){let a=await n(i,`poll`,{},e.patience,r);i=a.next,yield*a.batches,a.more||await t(e.interval??Math.min(2e3,Math.max(1e3,a.retryAfter)),r)}}export{i as n,r as t};

@@ -1,1 +1,0 @@
-import{a as i}from"./chunk-II3H66RL.mjs";import"./chunk-S7YCEXNK.mjs";import{a as o}from"./chunk-EW23ZSUO.mjs";async function*p(e,r){for(let a=e;!r.aborted;){let t=await i(a,"poll",{},e.patience,r);a=t.next,yield*t.batches,t.more||await o(e.interval??Math.min(2e3,Math.max(1e3,t.retryAfter)),r)}}export{p as read};

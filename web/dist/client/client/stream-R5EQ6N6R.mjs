@@ -1,2 +1,0 @@
-import{b as e,d as a,i}from"./chunk-S7YCEXNK.mjs";import"./chunk-EW23ZSUO.mjs";async function*y(s,c){let t="";function*p(f){let o=(t+f).split(`
-`);t=o.pop();for(let r of o){let n=r.trim()?e(JSON.parse(r)):a();n&&(yield n)}}yield*i(s,"stream","application/x-ndjson",p,c)}export{y as read};
