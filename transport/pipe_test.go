@@ -285,12 +285,9 @@ func (p *pipePoller) Wait(events []epoll.Event, timeout time.Duration) ([]epoll.
 	if timeout < 0 {
 		timeout = forEver
 	}
-	timer := time.NewTimer(timeout)
+	timer := time.AfterFunc(timeout, p.Wake)
 	defer timer.Stop()
-	select {
-	case <-p.wake:
-	case <-timer.C:
-	}
+	<-p.wake
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for token := range p.ready {

@@ -40,23 +40,33 @@ const say = (channel, text, type = 'text/plain') =>
   fetch(`${origin}/channels/${channel}`, { method: 'POST', body: text, headers: { 'Content-Type': type } })
 const settle = (page, ms) => page.waitForTimeout(ms)
 
-/** What is shown, and after how many milliseconds. */
+/** Says something in the chat that is open. */
+async function chat(page, ...texts) {
+  for (const text of texts) {
+    await page.locator('textarea').fill(text)
+    await page.keyboard.press('Enter')
+    await page.getByText(text).first().waitFor()
+  }
+}
+
+/** What is shown, after how many milliseconds, and what is done before. */
 const pictures = [
   ['home', '/', {}, 2500],
   ['lab', '/lab', { height: 1100 }, 26_000],
   ['lab-dark-korean', '/lab', { height: 1100, locale: 'ko', colorScheme: 'dark' }, 26_000],
   ['match', '/demo/match', {}, 15_000],
   ['monitor', '/demo/monitor', { height: 1000 }, 12_000],
-  ['chat', '/demo/chat', {}, 2500],
-  ['duel', '/demo/duel', {}, 2500],
-  ['chat-phone', '/demo/chat', { width: 390, height: 800, locale: 'ko' }, 2500],
+  ['chat', '/demo/chat', {}, 2000, (page) => chat(page, 'Is anybody here?', 'Cut this window, and write in another.', 'It catches up at its cursor.')],
+  ['duel', '/demo/duel', {}, 2000, (page) => page.getByRole('button', { name: 'Play' }).click()],
+  ['chat-phone', '/demo/chat', { width: 390, height: 800, locale: 'ko' }, 2000, (page) => chat(page, '지금 연결을 끊어 볼게요')],
 ]
 
 mkdirSync(folder, { recursive: true })
 try {
   for (const text of ['good evening', 'the same words in both windows', 'cut one, and see it catch up']) await say('chat', text)
-  for (const [name, path, size, wait] of pictures) {
+  for (const [name, path, size, wait, act] of pictures) {
     const page = await open(path, size)
+    await act?.(page)
     await settle(page, wait)
     await page.screenshot({ path: `${folder}${name}.png` })
     await page.context().close()

@@ -52,13 +52,13 @@ var ways = []fault{
 	},
 	{
 		"missed", "who was written to have left elsewhere, and is here, is not written anew", "presence/follow.go",
-		"		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false\n		if m.lingers",
+		"		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false\n		if b.Reason",
 		`		m.at, m.flags.written, m.flags.taken = pabal.Position{}, false, false
 		if fault("missed") {
 			m.at, m.flags.written = e.Position(), true
 			return
 		}
-		if m.lingers`,
+		if b.Reason`,
 	},
 	{
 		"final", "that a call's time is over is said in the inbox, not decided by its log", "call/follow.go",

@@ -236,6 +236,8 @@ func TestResetBefore(t *testing.T) {
 
 type wrapped struct{ net.Conn }
 
+func (w wrapped) NetConn() net.Conn { return w.Conn }
+
 // odd is a connection that is no struct.
 type odd int
 
