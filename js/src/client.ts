@@ -48,9 +48,10 @@ const states = 'idle live paused connecting waiting offline'
  * itself what works here.
  */
 export function connect(url?: string, options: Options = {}): Pabal {
-  const page = globalThis.location?.href
-  if (url === undefined && page === undefined) throw new Error("connect: without a page, give the server's URL")
-  return new Pabal(new URL(url ?? '/', page).href.replace(/\/+$/, ''), options)
+  const base = globalThis.location?.href ?? 'none:/'
+  const { href } = new URL(url ?? '/', base)
+  if (!href.startsWith('http')) throw new Error(`connect: give the server's URL: not ${href}`)
+  return new Pabal(href.replace(/\/+$/, ''), options)
 }
 
 export class Pabal {

@@ -142,7 +142,7 @@ export class Reader {
     await Promise.resolve() // what is subscribed to in the same turn goes into the same request
     while (turn === this.runs && this.wanted()) {
       if (this.paused) {
-        this.set({ state: 'paused', reason: 'the page rests' })
+        this.set({ state: 'paused' })
         await this.rest(1e9) // until it is woken
         continue
       }

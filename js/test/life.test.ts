@@ -80,8 +80,7 @@ test('a publish that is given up is not sent', async () => {
 })
 
 test('what cannot be is said at once', () => {
-  expect(() => connect('nonsense')).toThrow()
+  for (const url of ['nonsense', 'localhost:8080', 'htp://a', undefined]) expect(() => connect(url)).toThrow("give the server's URL")
   expect(() => connect(server.url, { techniques: ['carrier pigeon' as 'sse'] })).toThrow('carrier pigeon is none of websocket')
   expect(() => connect(server.url, { techniques: [] })).toThrow('no technique')
-  expect(() => connect()).toThrow("give the server's URL")
 })

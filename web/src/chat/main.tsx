@@ -74,7 +74,7 @@ export class Chat extends Connected {
 
   /** It was cut at cursor: the messages that came since are shown as that, and counted. */
   private countFrom(cursor: string, pabal: Pabal): void {
-    this.meanwhile = new Meanwhile(cursor, (message) => message.person === this.me.person)
+    this.meanwhile = new Meanwhile(cursor, ({ id }) => id !== undefined && this.sender.sent.has(id))
     this.talk.cut(this.meanwhile)
     const cutAgain = () => {} // or not to be read, which is said already
     this.meanwhile.ask(this.roomOf(pabal), this.life.signal).then(this.changed, cutAgain)

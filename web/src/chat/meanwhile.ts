@@ -4,7 +4,7 @@ import type { Message } from './message.ts'
 
 /**
  * What came while this window was cut off: of what it hears once it is connected again, all up to where the log ended
- * then. Its own messages do not count.
+ * then. What it has sent itself does not count.
  */
 export class Meanwhile {
   /** How many came; undefined while it is not known. */

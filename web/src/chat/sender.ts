@@ -19,6 +19,9 @@ export class Sender {
     private readonly changed: () => void,
   ) {}
 
+  /** The IDs of what this window, and not another of the same person, has sent. */
+  readonly sent = new Set<string>()
+
   /** From now on by this client: first what an earlier one, or an earlier page, has left. */
   start(pabal: Pabal): void {
     this.pabal = pabal
@@ -33,7 +36,9 @@ export class Sender {
   }
 
   send(said: Said): void {
-    void this.publish(this.outbox.add(this.room, said))
+    const unsent = this.outbox.add(this.room, said)
+    this.sent.add(unsent.id)
+    void this.publish(unsent)
     this.changed()
   }
 

@@ -6,7 +6,7 @@ import { withEventSource, withPabal } from './ownpage.ts'
 const text = words({
   en: {
     title: 'Ten lines for a page of your own',
-    lead: 'Save them as a file and open it: it chats with the windows above.',
+    lead: 'Save them as a file. Once this server lets it in, it chats with the windows above.',
     client: 'The client',
     clientSays: 'The client finds what works here, goes on at its cursor, and repeats a publish until it is kept once.',
     plain: 'EventSource alone',
@@ -18,7 +18,7 @@ const text = words({
   },
   ko: {
     title: '내 페이지에 넣을 열 줄',
-    lead: '파일로 저장해 열면 위의 두 창과 이야기합니다.',
+    lead: '파일로 저장하세요. 서버가 허락하면 위의 두 창과 이야기합니다.',
     client: '클라이언트',
     clientSays: '클라이언트는 길에 맞는 방식을 찾고, 커서에서 이어 읽고, 발행은 꼭 한 번 남을 때까지 되풀이합니다.',
     plain: 'EventSource만',
