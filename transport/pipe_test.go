@@ -281,13 +281,29 @@ func (p *pipePoller) Wake() {
 
 func (p *pipePoller) Close() {}
 
+// rest waits until it is woken, or for timeout. None is no timer: a timer that
+// is due at once, in a bubble, can crash the runtime under the race detector.
+func (p *pipePoller) rest(timeout time.Duration) {
+	if timeout == 0 {
+		select {
+		case <-p.wake:
+		default:
+		}
+		return
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-p.wake:
+	case <-timer.C:
+	}
+}
+
 func (p *pipePoller) Wait(events []epoll.Event, timeout time.Duration) ([]epoll.Event, error) {
 	if timeout < 0 {
 		timeout = forEver
 	}
-	timer := time.AfterFunc(timeout, p.Wake)
-	defer timer.Stop()
-	<-p.wake
+	p.rest(timeout)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for token := range p.ready {
