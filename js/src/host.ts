@@ -27,6 +27,7 @@ export type Said =
   | { to: string[]; failed: object | string }
   | { token: true }
   | { hello: true }
+  | { again: true }
 
 interface Read {
   tab: string

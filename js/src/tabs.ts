@@ -45,6 +45,15 @@ async function* read(line: Line, to: Target, signal: AbortSignal): AsyncGenerato
     line.post({ tab, id: name, command })
     return reply.promise
   }
+  const places = to.places.map((place) => ({ ...place }))
+  const refuse = () => {
+    for (const reply of waiting.values()) reply.reject(new Error('the connection that all tabs share has changed hands'))
+    waiting.clear()
+  }
+  const begin = () => {
+    refuse() // whoever was asked is gone
+    line.post({ tab, id, open: { places, only: to.only, every: to.every, connection: to.connection } })
+  }
   yield* listen(signal, (sink) => {
     const settle = (name: string, said: Said) => {
       const reply = waiting.get(name)
@@ -54,7 +63,8 @@ async function* read(line: Line, to: Target, signal: AbortSignal): AsyncGenerato
     }
     const forget = line.hear((said) => {
       if (!said || typeof said !== 'object') return // it is not ours
-      if ('hello' in said) return sink.end() // another host: it is asked anew, from where this one has come
+      if ('again' in said) return sink.end()
+      if ('hello' in said) return begin() // another host: it is asked anew, from where this tab has come
       if (!('to' in said)) return
       for (const name of said.to) settle(name, said)
       if (!said.to.includes(id)) return
@@ -62,15 +72,18 @@ async function* read(line: Line, to: Target, signal: AbortSignal): AsyncGenerato
       else if ('refused' in said) to.refused?.(said.refused.channel, new PabalError(said.refused.problem as Problem))
       else if ('batch' in said) {
         to.link?.(link)
+        for (const { channel, cursor } of [...said.batch.notices, ...said.batch.entries]) {
+          const place = places.find((place) => place.channel === channel)
+          if (place && cursor !== undefined) place.cursor = cursor
+        }
         sink.put(said.batch)
       }
     })
-    const { places, only, every, connection } = to
-    line.post({ tab, id, open: { places, only, every, connection } })
+    begin()
     return () => {
       forget()
       line.post({ tab, id, close: true })
-      for (const reply of waiting.values()) reply.reject(new Error('the connection that all tabs share has changed hands'))
+      refuse()
     }
   })
 }
@@ -140,18 +153,17 @@ function viaLeader(key: string, subject: string, client: Pabal): Line {
 /** Is the host until the signal says so. */
 function lead(key: string, subject: string, client: Pabal, signal: AbortSignal): Promise<void> {
   const channel = new BroadcastChannel(key)
-  const hello = () => channel.postMessage({ hello: true })
   const { techniques, meter, token: given } = client.options
   const token = async () => {
     const fresh = await client.token(true)
     if ((await subjectOf(fresh)) === subject) return fresh!
-    hello() // somebody else has come to this page: each tab sees anew with whom it shares
+    channel.postMessage({ again: true }) // somebody else has come to this page: each tab sees anew with whom it shares
     throw new Error('the token names another user than the one who shares')
   }
   const options = { ...(techniques && { techniques }), ...(meter && { meter }), ...(given !== undefined && { token }) }
   const host = serve(connect(client.url, options), (said) => channel.postMessage(said))
   channel.onmessage = ({ data }: MessageEvent<Asked>) => host.hear(data)
-  hello()
+  channel.postMessage({ hello: true })
   return new Promise((resolve) => {
     const end = () => {
       host.end()
