@@ -9,7 +9,8 @@ const trial = 60_000
 export async function probe(reader: Reader): Promise<void> {
   for (const technique of reader.ladder.better) {
     const road = await reader.open(technique).catch(() => undefined)
-    if (!road || !reader.current || reader.changing) return road?.abort()
+    if (!road) continue
+    if (!reader.current || reader.changing) return road.abort() // another road is about to be taken, and sees to the next trial
     reader.candidate = road
     if ((await road.opening) && (await showsLife(road))) {
       reader.ladder.works(technique)

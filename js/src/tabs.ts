@@ -28,10 +28,10 @@ export async function join(client: Pabal): Promise<Carrier> {
   let line = lines.get(key)
   if (!line) lines.set(key, (line = open(key, subject, client, worker)))
   const ready = await line
-  return { read: (to, signal) => read(ready, to, signal) }
+  return { read: (to, signal) => read(client, ready, to, signal) }
 }
 
-async function* read(line: Line, to: Target, signal: AbortSignal): AsyncGenerator<Batch> {
+async function* read(client: Pabal, line: Line, to: Target, signal: AbortSignal): AsyncGenerator<Batch> {
   const id = newID()
   const waiting = new Map<string, Deferred<Reply>>()
   let commands = 0
@@ -64,7 +64,10 @@ async function* read(line: Line, to: Target, signal: AbortSignal): AsyncGenerato
     const forget = line.hear((said) => {
       if (!said || typeof said !== 'object') return // it is not ours
       if ('again' in said) return sink.end()
-      if ('hello' in said) return begin() // another host: it is asked anew, from where this tab has come
+      if ('hello' in said) {
+        begin() // another host: it is asked anew, from where this tab has come, and told who is present
+        return client.opened()
+      }
       if (!('to' in said)) return
       for (const name of said.to) settle(name, said)
       if (!said.to.includes(id)) return

@@ -116,4 +116,17 @@ describe.each([
     await until('it has left', async () => (await present()) === 0, 20)
     await context.close()
   })
+
+  test('who is present stays so when the tab that led has closed', async () => {
+    const context = await browser.newContext()
+    const channel = `${name}/stays`
+    const pages = await tabs(context, channel, 2, share)
+    for (const page of pages) await page.evaluate((name) => window.made.client.channel(name).presence.enter('here'), channel)
+    await pages[0]!.close()
+    const closed = Date.now()
+    const present = async () => ((await (await fetch(`${server.url}/presence/${channel}`)).json()) as { connections: number }).connections
+    // What the closed tab held is forgotten after presence-linger, 5 s.
+    await until('the other is present', async () => Date.now() > closed + 8000 && (await present()) === 1, 20)
+    await context.close()
+  })
 })

@@ -1,2 +1,0 @@
-import{c as e,t}from"./wire-BEM4uNrJ.js";import{r as n}from"./body-Dqqtg_1d.js";async function*r(r,i){let a=``,o=[],s=!1;function*c(n){let r=(a+n).split(/\r\n|\n|\r(?!$)/);a=r.pop();for(let n of r){if(n.startsWith(`data:`)?o.push(n.slice(n[5]===` `?6:5)):n.startsWith(`:`)?yield e():n.startsWith(`retry:`)&&(s=!0),n)continue;let r=o.length?t(JSON.parse(o.join(`
-`))):void 0;o=[],r&&(s=!1,yield r)}}if(yield*n(r,`sse`,`text/event-stream`,c,i),s&&!i.aborted)throw Error(`the server takes no reader now`)}export{r as read};

@@ -1,2 +1,0 @@
-import{t as e}from"./rolldown-runtime-DK3Fl9T5.js";import{c as t,t as n}from"./wire-BEM4uNrJ.js";import{r}from"./body-Dqqtg_1d.js";var i=e({read:()=>a});async function*a(e,i){let a=``;function*o(e){let r=(a+e).split(`
-`);a=r.pop();for(let e of r){let r=e.trim()?n(JSON.parse(e)):t();r&&(yield r)}}yield*r(e,`stream`,`application/x-ndjson`,o,i)}export{i as n,a as t};

@@ -1,1 +1,0 @@
-import{a as m}from"./chunk-AWINDQQI.mjs";import{d as i}from"./chunk-QCZE6G6A.mjs";import{a as o}from"./chunk-QP5F4SKW.mjs";var s=2e3;async function*l(t,r){for(let a=t;!r.aborted;){let e=await m(a,"poll",{},t.patience,r);a=e.next,yield*e.batches;let n=t.interval??Math.min(s,Math.max(1e3,e.retryAfter));e.more||await o(Math.max(n,i(t.every)),r)}}export{l as read};

@@ -1,0 +1,1 @@
+import{a as m}from"./chunk-KXKBU5SN.mjs";import{d as i}from"./chunk-42GZ3Y2U.mjs";import{a as o}from"./chunk-UXYMKYJY.mjs";var s=2e3;async function*l(t,r){for(let a=t;!r.aborted;){let e=await m(a,"poll",{},t.patience,r);a=e.next,yield*e.batches;let n=t.interval??Math.min(s,Math.max(1e3,e.retryAfter));e.more||await o(Math.max(n,i(t.every)),r)}}export{l as read};

@@ -1,0 +1,2 @@
+import{b as a,e as f,j as c}from"./chunk-42GZ3Y2U.mjs";import"./chunk-UXYMKYJY.mjs";async function*u(l,s){let n="",e=[],r=!1;function*p(h){let o=(n+h).split(/\r\n|\n|\r(?!$)/);n=o.pop();for(let t of o){if(t.startsWith("data:")?e.push(t.slice(t[5]===" "?6:5)):t.startsWith(":")?yield f():t.startsWith("retry:")&&(r=!0),t)continue;let i=e.length?a(JSON.parse(e.join(`
+`))):void 0;e=[],i&&(r=!1,yield i)}}if(yield*c(l,"sse","text/event-stream",p,s),r&&!s.aborted)throw new Error("the server takes no reader now")}export{u as read};
